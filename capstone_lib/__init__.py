@@ -1,0 +1,66 @@
+"""Put a scikit-learn model to work: one ONNX file, scored in batch and live, watched and reviewed.
+
+The names below are the library's front door. Each is imported when it is first used, so that
+``import capstone_lib`` costs nothing and an engine that only scores never loads a plotting library.
+"""
+
+from importlib import import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from capstone_lib.artifact import (
+        Artifact,
+        Passport,
+        Predictions,
+        export_model,
+        load_model,
+    )
+    from capstone_lib.batch import BatchRun, score_batch
+    from capstone_lib.data import Census, load_census
+    from capstone_lib.schema import Schema
+    from capstone_lib.store import Store, open_store
+
+_HOME = {
+    "Artifact": "artifact",
+    "BatchRun": "batch",
+    "Census": "data",
+    "Passport": "artifact",
+    "Predictions": "artifact",
+    "Schema": "schema",
+    "Store": "store",
+    "export_model": "artifact",
+    "load_census": "data",
+    "load_model": "artifact",
+    "open_store": "store",
+    "score_batch": "batch",
+}
+
+__all__ = [
+    "Artifact",
+    "BatchRun",
+    "Census",
+    "Passport",
+    "Predictions",
+    "Schema",
+    "Store",
+    "export_model",
+    "load_census",
+    "load_model",
+    "open_store",
+    "score_batch",
+]
+
+__version__ = _version("capstone-lib")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,65 @@
+"""What can go wrong, by name.
+
+Every error the library raises on purpose is a :class:`CapstoneError`. Its message says what was seen,
+what was expected and what to do next.
+"""
+
+__all__ = [
+    "ArtifactError",
+    "CapstoneError",
+    "ConversionError",
+    "DataError",
+    "MissingExtraError",
+    "ParityError",
+    "RunError",
+    "SchemaError",
+    "SourceError",
+    "StoreError",
+]
+
+
+class CapstoneError(Exception):
+    """The base of every error that the library raises on purpose."""
+
+
+class DataError(CapstoneError, ValueError):
+    """Shipped or simulated data is missing, damaged or asked for under a wrong name."""
+
+
+class SchemaError(CapstoneError, ValueError):
+    """Rows do not fit the schema of the model that should score them."""
+
+
+class ArtifactError(CapstoneError, ValueError):
+    """A file is not an artifact that can be trusted."""
+
+
+class ConversionError(ArtifactError):
+    """A pipeline could not be converted to ONNX."""
+
+
+class ParityError(ArtifactError):
+    """The converted graph does not give the pipeline's answers, so no file was written."""
+
+
+class SourceError(CapstoneError, ValueError):
+    """A batch source cannot be read as a table."""
+
+
+class StoreError(CapstoneError, RuntimeError):
+    """The store cannot be opened, or is not one that this version understands."""
+
+
+class RunError(CapstoneError, RuntimeError):
+    """A batch run or a notebook run failed after it had started."""
+
+
+class MissingExtraError(CapstoneError, ImportError):
+    """An optional part of the library is used without the packages it needs."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        self.package, self.extra = package, extra
+        super().__init__(
+            f"this needs the package {package!r}, which is not installed; "
+            f"install it with: pip install 'capstone-lib[{extra}]'"
+        )
