@@ -1,8 +1,10 @@
 """What can go wrong, by name.
 
-Every error the library raises on purpose is a :class:`CapstoneError`. Its message says what was seen,
-what was expected and what to do next.
+Every error the library raises on purpose is a :class:`CapstoneError`. Its message says what was
+seen, what was expected and what to do next.
 """
+
+from typing import Any
 
 __all__ = [
     "ArtifactError",
@@ -27,7 +29,14 @@ class DataError(CapstoneError, ValueError):
 
 
 class SchemaError(CapstoneError, ValueError):
-    """Rows do not fit the schema of the model that should score them."""
+    """Rows do not fit the schema of the model that should score them.
+
+    ``problems`` holds them all, as :class:`capstone_lib.schema.Problem`.
+    """
+
+    def __init__(self, message: str, problems: tuple[Any, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class ArtifactError(CapstoneError, ValueError):
