@@ -1,0 +1,152 @@
+"""One attempt at a run in a folder: write aside, then publish with one rename."""
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from capstone_lib.errors import RunError
+from capstone_lib.store import parts
+from capstone_lib.store.base import Attempt
+from capstone_lib.store.owner import Owner
+from capstone_lib.store.run import RunRecord, ScoredBatch
+from capstone_lib.store.unique import IdIndex
+
+__all__ = ["RECORD", "FolderAttempt", "is_left_over", "read_record"]
+
+RECORD = "_run.json"
+_GRACE_S = 60.0
+
+
+class FolderAttempt(Attempt):
+    """See :class:`capstone_lib.store.base.Attempt`.
+
+    Parameters
+    ----------
+    root : Path
+        The store's folder.
+    home : Path
+        Where the run will stand once it is published.
+    record : RunRecord
+        What is known at the start.
+    """
+
+    def __init__(self, root: Path, home: Path, record: RunRecord) -> None:
+        self.record = record
+        self._root, self._home = root, home
+        self._staging = root / "_staging" / f"{record.run_id}-{uuid4().hex[:12]}"
+        self._staging.mkdir(parents=True)
+        _write_record(self._staging, record, Owner.here())
+        self._writer = parts.PartWriter(self._staging, record)
+        self._ids = IdIndex(self._staging)
+        self._rejects = parts.RejectWriter(self._staging)
+
+    def write(self, batch: ScoredBatch) -> int:
+        """Stage a batch."""
+        repeated = self._ids.add(batch.ids)
+        rejected = 0
+        if repeated is not None and repeated.any():
+            batch, rejected = batch.without(repeated), int(np.count_nonzero(repeated))
+        try:
+            self._rejects.write(batch.rejects)
+            self._writer.write(batch)
+            os.utime(self._staging / RECORD)
+        except FileNotFoundError as error:
+            raise RunError(
+                f"run {self.record.run_id} was given up by another process, which took this one "
+                "for dead (no sign of life for minutes, or the clock was moved); run it again"
+            ) from error
+        return rejected
+
+    def publish(self, record: RunRecord) -> RunRecord:
+        """Rename the directory to where readers look."""
+        self._finish(record, whole=True)
+        self._home.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.rename(self._staging, self._home)
+        except OSError:
+            winner = read_record(self._home)
+            if winner is None:
+                raise
+            shutil.rmtree(self._staging, ignore_errors=True)
+            return winner
+        _sync(self._home.parent)
+        self._take_the_place_of_others(record)
+        shutil.rmtree(self._root / "_failed" / record.run_id, ignore_errors=True)
+        return record
+
+    def fail(self, record: RunRecord) -> None:
+        """Keep record and rejects, and nothing else."""
+        self._finish(record, whole=False)
+        self._writer.path.unlink(missing_ok=True)
+        place = self._root / "_failed" / record.run_id
+        shutil.rmtree(place, ignore_errors=True)
+        place.parent.mkdir(exist_ok=True)
+        os.rename(self._staging, place)
+
+    def _finish(self, record: RunRecord, *, whole: bool) -> None:
+        self._ids.close()
+        self._writer.close(whole=whole)
+        self._rejects.close()
+        _write_record(self._staging, record)
+        for file in (*self._staging.iterdir(), self._staging):
+            _sync(file)
+
+    def _take_the_place_of_others(self, record: RunRecord) -> None:
+        """A run of the same version with another artifact gives way."""
+        for folder in self._home.parent.glob("run_id=*"):
+            other = read_record(folder)
+            if (
+                folder != self._home
+                and other is not None
+                and other.identity.snapshot == record.identity.snapshot
+            ):
+                aside = self._root / "_staging" / f"superseded-{uuid4().hex[:12]}"
+                os.rename(folder, aside)
+                shutil.rmtree(aside, ignore_errors=True)
+
+
+def read_record(folder: Path) -> RunRecord | None:
+    """The record of the run in a directory; ``None`` if there is no run (any more)."""
+    try:
+        return RunRecord.from_dict(_load(folder))
+    except FileNotFoundError:
+        return None
+
+
+def is_left_over(folder: Path) -> bool:
+    """Whether nobody works in a staging directory any more."""
+    try:
+        owner = _load(folder).get("owner")
+        beat = (folder / RECORD).stat().st_mtime
+    except FileNotFoundError:
+        return folder.exists() and time.time() - folder.stat().st_mtime > _GRACE_S
+    return owner is None or Owner(**owner).is_dead(beat)
+
+
+def _load(folder: Path) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    return data
+
+
+def _write_record(folder: Path, record: RunRecord, owner: Owner | None = None) -> None:
+    data = record.to_dict() | ({} if owner is None else {"owner": vars(owner)})
+    draft = folder / f"{RECORD}.new"
+    draft.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8")
+    os.replace(draft, folder / RECORD)
+
+
+def _sync(path: Path) -> None:
+    """Make sure that a file, or a directory's list of names, is on the disk."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

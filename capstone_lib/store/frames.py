@@ -1,0 +1,123 @@
+"""From what a store reads to the frames that people see, the same for every kind of store."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from capstone_lib.store.decisions import Decision
+from capstone_lib.store.ids import decode_ids
+from capstone_lib.store.run import Reject, RunRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Piece", "predictions_frame", "rejects_frame", "runs_frame"]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Predictions of one run as read: ids in stored form, decisions by number."""
+
+    record: RunRecord
+    ids: Sequence[Any]
+    score: np.ndarray
+    uncertainty: np.ndarray
+    decision: np.ndarray
+    decisions: Sequence[Decision]
+
+
+def predictions_frame(pieces: Sequence[Piece]) -> "pd.DataFrame":
+    """One row a prediction, with everything that is known of its run."""
+    import pandas as pd
+
+    ids = [value for piece in pieces for value in piece.ids]
+    columns: dict[str, Any] = {
+        "row_id": decode_ids(ids),
+        "score": _joined([piece.score for piece in pieces], np.float32),
+        "label": _labels(pieces),
+        "uncertainty": _joined([piece.uncertainty for piece in pieces], np.float32),
+        "prediction_set": _categorical(pieces, lambda decision: decision.prediction_set),
+        "review": _joined([_per_row(p, lambda d: d.review, bool) for p in pieces], bool),
+        "as_of": _constant(pieces, lambda record: record.identity.as_of),
+        "scored_at": _constant(pieces, lambda record: record.scored_at),
+        "model": _constant(pieces, lambda record: record.identity.model),
+        "version": _constant(pieces, lambda record: record.identity.version),
+        "snapshot": _constant(pieces, lambda record: record.identity.snapshot),
+        "run_id": _constant(pieces, lambda record: record.run_id),
+    }
+    for name in ("as_of", "scored_at"):
+        days = pd.to_datetime(columns[name].categories, format="ISO8601").tz_localize(None)
+        columns[name] = days.take(columns[name].codes)
+    return pd.DataFrame(columns)
+
+
+def runs_frame(records: Sequence[RunRecord]) -> "pd.DataFrame":
+    """One row an attempt, oldest first."""
+    import pandas as pd
+
+    rows = [record.to_dict() for record in records]
+    names = ["run_id", "status", "as_of", "model", "version", "rows", "rejected", "seconds"]
+    names += ["scored_at", "finished_at", "source", "snapshot", "artifact", "id_column", "engine"]
+    names += ["steps", "problems", "error"]
+    frame = pd.DataFrame(rows, columns=names)
+    counts = {"rows": "Int64", "rejected": "Int64", "seconds": "Float64"}
+    return frame.astype(counts)
+
+
+def rejects_frame(found: Sequence[tuple[RunRecord, Sequence[Reject]]]) -> "pd.DataFrame":
+    """One row a reject, with its run."""
+    import pandas as pd
+
+    rows = [
+        (r.row_id, r.position, r.reason, record.status, *_names(record))
+        for record, rejects in found
+        for r in rejects
+    ]
+    names = ["row_id", "position", "reason", "status", "as_of", "model", "version", "run_id"]
+    frame = pd.DataFrame(rows, columns=names)
+    frame["row_id"] = decode_ids(row[0] for row in rows)
+    return frame.astype({"position": "Int64", "as_of": "datetime64[s]"})
+
+
+def _names(record: RunRecord) -> tuple[str, str, str, str]:
+    identity = record.identity
+    return identity.as_of, identity.model, identity.version, record.run_id
+
+
+def _joined(parts: list[np.ndarray], dtype: Any) -> np.ndarray:
+    return np.concatenate(parts).astype(dtype, copy=False) if parts else np.empty(0, dtype)
+
+
+def _per_row(piece: Piece, pick: Callable[[Decision], Any], dtype: Any) -> np.ndarray:
+    table = np.empty(len(piece.decisions), dtype=dtype)
+    table[:] = [pick(decision) for decision in piece.decisions]
+    taken: np.ndarray = table[piece.decision]
+    return taken
+
+
+def _labels(pieces: Sequence[Piece]) -> np.ndarray:
+    """Labels as the models' classes are: whole numbers, or else objects."""
+    whole = all(isinstance(d.label, int) for piece in pieces for d in piece.decisions)
+    dtype: Any = np.int64 if whole else object
+    return _joined([_per_row(piece, lambda d: d.label, dtype) for piece in pieces], dtype)
+
+
+def _categorical(pieces: Sequence[Piece], pick: Callable[[Decision], str]) -> Any:
+    import pandas as pd
+
+    words = sorted({pick(decision) for piece in pieces for decision in piece.decisions})
+    place = {word: number for number, word in enumerate(words)}
+    codes = _joined([_per_row(p, lambda d: place[pick(d)], np.int32) for p in pieces], np.int32)
+    return pd.Categorical.from_codes(codes, categories=pd.Index(words, dtype="str"))
+
+
+def _constant(pieces: Sequence[Piece], pick: Callable[[RunRecord], str]) -> Any:
+    import pandas as pd
+
+    words = sorted({pick(piece.record) for piece in pieces})
+    codes = [words.index(pick(piece.record)) for piece in pieces]
+    lengths = [len(piece.score) for piece in pieces]
+    repeated = np.repeat(np.array(codes, dtype=np.int32), lengths)
+    return pd.Categorical.from_codes(repeated, categories=pd.Index(words, dtype="str"))

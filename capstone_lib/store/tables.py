@@ -1,0 +1,256 @@
+"""The tables of a store, its two views, and the version of them all.
+
+``prediction_rows`` holds rows of runs in every state; readers use the view ``predictions``, which
+shows published runs only. Nothing here reads or writes rows.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    inspect,
+    select,
+    text,
+)
+from sqlalchemy.types import TypeDecorator, UserDefinedType
+
+from capstone_lib.errors import StoreError
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "decisions",
+    "metadata",
+    "outcomes",
+    "prediction_rows",
+    "prepare",
+    "reject_rows",
+    "runs",
+]
+
+SCHEMA_VERSION = 1
+
+
+class _Untyped(UserDefinedType[Any]):
+    """A SQLite column without affinity: integers stay integers, text stays text."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return ""
+
+
+class Plain(TypeDecorator[Any]):
+    """A whole number or text, kept apart where the database can, as text where it cannot."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Any) -> Any:
+        return dialect.type_descriptor(_Untyped() if dialect.name == "sqlite" else Text())
+
+    def process_bind_param(self, value: Any, dialect: Any) -> Any:
+        return value if value is None or dialect.name == "sqlite" else str(value)
+
+
+metadata = MetaData()
+
+_meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_key", Integer, primary_key=True, autoincrement=True, comment="one attempt"),
+    Column("run_id", Text, nullable=False, index=True, comment="what the attempt computes"),
+    Column("status", Text, nullable=False, comment="running, published, failed or superseded"),
+    Column("as_of", Text, nullable=False, comment="ISO date"),
+    Column("snapshot", Text, nullable=False, comment="SHA-256 of the source"),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("artifact", Text, nullable=False, comment="SHA-256 of the artifact's content"),
+    Column("id_column", Text, nullable=False, comment="the source's column; empty: row number"),
+    Column("source", Text, nullable=False),
+    Column("engine", Text, nullable=False),
+    Column("classes", JSON, nullable=False),
+    Column("scored_at", Text, nullable=False, comment="ISO time, UTC, when the attempt began"),
+    Column("finished_at", Text),
+    Column("rows", Integer),
+    Column("rejected", Integer),
+    Column("seconds", Double),
+    Column("steps", JSON),
+    Column("problems", JSON),
+    Column("error", Text),
+    Column("owner_host", Text, nullable=False),
+    Column("owner_pid", Integer, nullable=False),
+    Column("owner_born", Double, nullable=False),
+    Column("heartbeat", Double, nullable=False, comment="seconds since 1970"),
+    sqlite_autoincrement=True,
+)
+Index(
+    "one_published_run",
+    runs.c.as_of,
+    runs.c.snapshot,
+    runs.c.model,
+    runs.c.version,
+    unique=True,
+    sqlite_where=text("status = 'published'"),
+    postgresql_where=text("status = 'published'"),
+)
+
+prediction_rows = Table(
+    "prediction_rows",
+    metadata,
+    # No foreign key: it would be looked up for every row; an attempt checks its run once a batch.
+    Column("run_key", Integer, primary_key=True, autoincrement=False),
+    Column("row_id", Plain, primary_key=True),
+    Column("score", Double, nullable=False),
+    Column("uncertainty", Double, nullable=False),
+    Column("decision", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("run_key", Integer, ForeignKey("runs.run_key"), primary_key=True, autoincrement=False),
+    Column("decision", Integer, primary_key=True, autoincrement=False),
+    Column("label", Plain, nullable=False),
+    Column("prediction_set", Text, nullable=False, comment="a JSON list of labels"),
+    Column("review", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+reject_rows = Table(
+    "reject_rows",
+    metadata,
+    Column("reject_key", Integer, primary_key=True, autoincrement=True),
+    Column("run_key", Integer, ForeignKey("runs.run_key"), nullable=False, index=True),
+    Column("position", Integer, comment="row number in the source, from 0"),
+    Column("row_id", Plain),
+    Column("reason", Text, nullable=False),
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("row_id", Plain, primary_key=True),
+    Column("observed_at", Text, primary_key=True, comment="ISO time"),
+    Column("outcome", Plain, nullable=False),
+    Column("recorded_at", Text, nullable=False, comment="ISO time, UTC"),
+    sqlite_with_rowid=False,
+)
+
+# Room: written by the endpoint, the review desk and the alert rules.
+Table(
+    "requests",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("row_id", Plain, index=True),
+    Column("received_at", Text, nullable=False, index=True),
+    Column("route", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("features", JSON, nullable=False),
+    Column("score", Double),
+    Column("label", Plain),
+    Column("uncertainty", Double),
+    Column("prediction_set", Text),
+    Column("review", Boolean),
+    Column("latency_ms", Double),
+    Column("explanation", JSON),
+)
+Table(
+    "reviews",
+    metadata,
+    Column("review_id", Text, primary_key=True),
+    Column("row_id", Plain, nullable=False, index=True),
+    Column("run_id", Text),
+    Column("request_id", Text),
+    Column("reason", Text, nullable=False),
+    Column("opened_at", Text, nullable=False),
+    Column("reviewer", Text),
+    Column("decided_at", Text),
+    Column("decision", Text),
+    Column("label", Plain),
+    Column("note", Text),
+)
+Table(
+    "alerts",
+    metadata,
+    Column("alert_id", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("raised_at", Text, nullable=False, index=True),
+    Column("cleared_at", Text),
+    Column("measurement", JSON, nullable=False),
+    Column("action", Text),
+    Column("acknowledged_by", Text),
+)
+
+_VIEWS = (
+    """
+    CREATE VIEW predictions AS
+    SELECT p.row_id, p.score, d.label, p.uncertainty, d.prediction_set, d.review,
+           r.as_of, r.scored_at, r.model, r.version, r.snapshot, r.run_id
+    FROM runs r
+    JOIN prediction_rows p ON p.run_key = r.run_key
+    JOIN decisions d ON d.run_key = p.run_key AND d.decision = p.decision
+    WHERE r.status = 'published'
+    """,
+    """
+    CREATE VIEW rejects AS
+    SELECT j.row_id, j.position, j.reason, r.status, r.as_of, r.model, r.version, r.snapshot,
+           r.run_id
+    FROM runs r
+    JOIN reject_rows j ON j.run_key = r.run_key
+    WHERE r.status IN ('published', 'failed')
+    """,
+)
+
+
+def prepare(connection: Connection, *, where: str) -> None:
+    """Make the tables in an empty database, or check that they are ours and of this version.
+
+    Raises
+    ------
+    StoreError
+        If the database holds other tables, or a store of another version.
+    """
+    there = set(inspect(connection).get_table_names())
+    if not there:
+        _create(connection)
+        return
+    if "meta" not in there or "prediction_rows" not in there:
+        raise StoreError(
+            f"{where} is a database of something else (it has the tables "
+            f"{', '.join(sorted(there)[:5])}, and not those of a store); give the store a database "
+            "of its own"
+        )
+    query = select(_meta.c.value).where(_meta.c.key == "schema_version")
+    version = connection.execute(query).scalar()
+    if version != str(SCHEMA_VERSION):
+        raise StoreError(
+            f"{where} is a store of schema version {version}; this capstone-lib reads and writes "
+            f"version {SCHEMA_VERSION}: upgrade capstone-lib, or use another store"
+        )
+
+
+def _create(connection: Connection) -> None:
+    metadata.create_all(connection)
+    for view in _VIEWS:
+        connection.execute(text(view))
+    connection.execute(_meta.insert(), {"key": "schema_version", "value": str(SCHEMA_VERSION)})
