@@ -1,11 +1,15 @@
 """The store: what is remembered of runs, predictions, rejects and outcomes."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from capstone_lib.errors import StoreError
 from capstone_lib.store.base import Attempt, Store
 from capstone_lib.store.run import Reject, RunIdentity, RunRecord, ScoredBatch, Step, parse_day
 from capstone_lib.store.staleness import Staleness
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 __all__ = [
     "Attempt",
@@ -62,13 +66,15 @@ def open_store(where: "str | Path | Store") -> Store:
         return _database(where)
     path = Path(where)
     if path.is_file() or (path.suffix.lower() in _DATABASE_SUFFIXES and not path.is_dir()):
-        return _database(f"sqlite:///{path.absolute()}")
+        from sqlalchemy import URL
+
+        return _database(URL.create("sqlite", database=str(path.absolute())))
     from capstone_lib.store.folder import FolderStore
 
     return FolderStore(path)
 
 
-def _database(url: str) -> Store:
+def _database(url: "str | URL") -> Store:
     from capstone_lib.store.database import DatabaseStore
 
     return DatabaseStore(url)

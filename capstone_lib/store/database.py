@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, delete, exists, insert, select, update
+from sqlalchemy import URL, Connection, Engine, delete, exists, insert, select, update
 
 from capstone_lib.store import queries
 from capstone_lib.store.attempt import DatabaseAttempt
@@ -34,7 +34,7 @@ class DatabaseStore(Store):
 
     Parameters
     ----------
-    url : str
+    url : str or URL
         An SQLAlchemy URL; a SQLite file is made if it is not there.
 
     Raises
@@ -43,7 +43,7 @@ class DatabaseStore(Store):
         If the database cannot be opened, or is not a store of this version.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         self.engine: Engine = open_engine(url)
         self.url = self.engine.url.render_as_string(hide_password=True)
 

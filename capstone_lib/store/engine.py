@@ -20,7 +20,7 @@ _PAGE_BYTES = 16_384
 _CACHE_KB = 16_384
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str | URL) -> Engine:
     """Open (or make) the database and check that it is a store of this version.
 
     Raises
@@ -62,7 +62,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def _parse(url: str) -> URL:
+def _parse(url: str | URL) -> URL:
     try:
         target = make_url(url)
     except ArgumentError:

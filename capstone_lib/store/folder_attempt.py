@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,6 +22,7 @@ from capstone_lib.store.unique import IdIndex
 __all__ = ["RECORD", "FolderAttempt", "is_left_over", "read_record"]
 
 RECORD = "_run.json"
+_ASIDE = "superseded-"
 _GRACE_S = 60.0
 
 
@@ -41,7 +44,8 @@ class FolderAttempt(Attempt):
         self._root, self._home = root, home
         self._staging = root / "_staging" / f"{record.run_id}-{uuid4().hex[:12]}"
         self._staging.mkdir(parents=True)
-        _write_record(self._staging, record, Owner.here())
+        self._owner = Owner.here()
+        _write_record(self._staging, record, self._owner)
         self._writer = parts.PartWriter(self._staging, record)
         self._ids = IdIndex(self._staging)
         self._rejects = parts.RejectWriter(self._staging)
@@ -52,20 +56,16 @@ class FolderAttempt(Attempt):
         rejected = 0
         if repeated is not None and repeated.any():
             batch, rejected = batch.without(repeated), int(np.count_nonzero(repeated))
-        try:
+        with self._given_up():
             self._rejects.write(batch.rejects)
             self._writer.write(batch)
             os.utime(self._staging / RECORD)
-        except FileNotFoundError as error:
-            raise RunError(
-                f"run {self.record.run_id} was given up by another process, which took this one "
-                "for dead (no sign of life for minutes, or the clock was moved); run it again"
-            ) from error
         return rejected
 
     def publish(self, record: RunRecord) -> RunRecord:
         """Rename the directory to where readers look."""
-        self._finish(record, whole=True)
+        with self._given_up():
+            self._finish(record, whole=True)
         self._home.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.rename(self._staging, self._home)
@@ -82,18 +82,29 @@ class FolderAttempt(Attempt):
 
     def fail(self, record: RunRecord) -> None:
         """Keep record and rejects, and nothing else."""
-        self._finish(record, whole=False)
+        with self._given_up():
+            self._finish(record, whole=False)
         self._writer.path.unlink(missing_ok=True)
         place = self._root / "_failed" / record.run_id
         shutil.rmtree(place, ignore_errors=True)
         place.parent.mkdir(exist_ok=True)
         os.rename(self._staging, place)
 
+    @contextmanager
+    def _given_up(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise RunError(
+                f"run {self.record.run_id} was given up by another process, which took this one "
+                "for dead (no sign of life for minutes, or the clock was moved); run it again"
+            ) from error
+
     def _finish(self, record: RunRecord, *, whole: bool) -> None:
         self._ids.close()
         self._writer.close(whole=whole)
         self._rejects.close()
-        _write_record(self._staging, record)
+        _write_record(self._staging, record, self._owner)
         for file in (*self._staging.iterdir(), self._staging):
             _sync(file)
 
@@ -106,7 +117,7 @@ class FolderAttempt(Attempt):
                 and other is not None
                 and other.identity.snapshot == record.identity.snapshot
             ):
-                aside = self._root / "_staging" / f"superseded-{uuid4().hex[:12]}"
+                aside = self._root / "_staging" / f"{_ASIDE}{uuid4().hex[:12]}"
                 os.rename(folder, aside)
                 shutil.rmtree(aside, ignore_errors=True)
 
@@ -121,12 +132,14 @@ def read_record(folder: Path) -> RunRecord | None:
 
 def is_left_over(folder: Path) -> bool:
     """Whether nobody works in a staging directory any more."""
+    if folder.name.startswith(_ASIDE):
+        return True
     try:
-        owner = _load(folder).get("owner")
+        owner = Owner(**_load(folder)["owner"])
         beat = (folder / RECORD).stat().st_mtime
     except FileNotFoundError:
         return folder.exists() and time.time() - folder.stat().st_mtime > _GRACE_S
-    return owner is None or Owner(**owner).is_dead(beat)
+    return owner.is_dead(beat)
 
 
 def _load(folder: Path) -> dict[str, Any]:
@@ -134,8 +147,8 @@ def _load(folder: Path) -> dict[str, Any]:
     return data
 
 
-def _write_record(folder: Path, record: RunRecord, owner: Owner | None = None) -> None:
-    data = record.to_dict() | ({} if owner is None else {"owner": vars(owner)})
+def _write_record(folder: Path, record: RunRecord, owner: Owner) -> None:
+    data = record.to_dict() | {"owner": vars(owner)}
     draft = folder / f"{RECORD}.new"
     draft.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8")
     os.replace(draft, folder / RECORD)
