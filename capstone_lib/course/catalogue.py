@@ -11,7 +11,14 @@ from pathlib import Path
 
 from capstone_lib.errors import CapstoneError
 
-__all__ = ["CatalogueError", "Notebook", "list_notebooks", "notebooks_folder", "select"]
+__all__ = [
+    "CatalogueError",
+    "Notebook",
+    "UnknownNotebookError",
+    "list_notebooks",
+    "notebooks_folder",
+    "select",
+]
 
 _NAME = re.compile(r"(\d\d)_[a-z0-9_]+\.ipynb")
 _IN_WHEEL = Path(__file__).parent / "notebooks"
@@ -19,6 +26,10 @@ _IN_CHECKOUT = Path(__file__).parents[2] / "notebooks"
 
 
 class CatalogueError(CapstoneError, ValueError):
+    """A folder does not hold the course's notebooks as it should."""
+
+
+class UnknownNotebookError(CatalogueError):
     """A notebook is asked for that there is not."""
 
 
@@ -75,7 +86,7 @@ def select(notebooks: Sequence[Notebook], numbers: Sequence[str]) -> tuple[Noteb
 
     Raises
     ------
-    CatalogueError
+    UnknownNotebookError
         There is no notebook with such a number.
     """
     if not numbers:
@@ -84,5 +95,5 @@ def select(notebooks: Sequence[Notebook], numbers: Sequence[str]) -> tuple[Noteb
     unknown = sorted(wanted - {one.number for one in notebooks})
     if unknown:
         known = ", ".join(one.name for one in notebooks)
-        raise CatalogueError(f"there is no notebook {', '.join(unknown)}; there are: {known}")
+        raise UnknownNotebookError(f"there is no notebook {', '.join(unknown)}; there are: {known}")
     return tuple(one for one in notebooks if one.number in wanted)

@@ -95,8 +95,8 @@ def run_notebooks(
 
     Raises
     ------
-    CatalogueError
-        There is no such notebook.
+    UnknownNotebookError, CatalogueError
+        There is no such notebook, or the folder has none.
     ParameterError
         A parameter is unknown, missing or of the wrong type. No kernel has been started.
     NotebookFormError, ParameterFormError

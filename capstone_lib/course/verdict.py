@@ -66,12 +66,11 @@ def failure_at(notebook: Any, index: int | None, error: str, message: str) -> Fa
 
 def show_in(notebook: Any, failure: Failure) -> None:
     """Write a failure below its cell, unless the cell shows an error of its own."""
-    from nbformat.v4 import new_output
-
     text = f"capstone run: {failure.error}: {failure.message}\n"
     for number, cell in _code_cells(notebook):
         if number == failure.cell and all(one.output_type != "error" for one in cell.outputs):
-            cell.outputs.append(new_output("stream", name="stderr", text=text))
+            node = type(cell)
+            cell.outputs.append(node(output_type="stream", name="stderr", text=text))
 
 
 def _code_cells(notebook: Any) -> Iterator[tuple[int, Any]]:
