@@ -83,7 +83,7 @@ def read_ids(stretch: Stretch, column: str) -> pa.Array:
     values = stretch.data[column]
     try:
         return id_array(values)
-    except TypeError as error:
+    except (TypeError, pa.ArrowException) as error:
         raise SourceError(
             f"the row ids in column {column!r} cannot be used: {error}; name another column with "
             "id="

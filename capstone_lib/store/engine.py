@@ -1,5 +1,6 @@
 """Opening a database: URLs, the settings SQLite needs, transactions, and errors in plain words."""
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
 from capstone_lib.errors import MissingExtraError, StoreError
 from capstone_lib.store.tables import prepare
@@ -36,12 +37,6 @@ def open_engine(url: str | URL) -> Engine:
             prepare(connection, where=shown)
         if target.get_backend_name() == "sqlite":
             _use_wal(engine)
-    except DBAPIError as error:
-        engine.dispose()
-        raise StoreError(
-            f"the store {shown} cannot be opened: {_reason(error)}; check that the place exists, "
-            "that you may write there, and that the file is a database"
-        ) from error
     except StoreError:
         engine.dispose()
         raise
@@ -51,15 +46,35 @@ def open_engine(url: str | URL) -> Engine:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One transaction that writes; SQLite waits for its turn before it begins."""
-    with engine.connect().execution_options(capstone_writes=True) as connection, connection.begin():
+    with (
+        _in_plain_words(engine),
+        engine.connect().execution_options(capstone_writes=True) as connection,
+        connection.begin(),
+    ):
         yield connection
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """One transaction that reads: a consistent view, however long it takes."""
-    with engine.connect() as connection, connection.begin():
+    with _in_plain_words(engine), engine.connect() as connection, connection.begin():
         yield connection
+
+
+@contextmanager
+def _in_plain_words(engine: Engine) -> Iterator[None]:
+    """Turn a driver's complaint into a :class:`StoreError`; a broken key is the caller's affair."""
+    try:
+        yield
+    except (IntegrityError, sqlite3.IntegrityError):
+        raise
+    except (DBAPIError, sqlite3.Error) as error:
+        said = error.orig if isinstance(error, DBAPIError) and error.orig else error
+        raise StoreError(
+            f"the store {engine.url.render_as_string(hide_password=True)} cannot be used: "
+            f"{str(said).strip().splitlines()[0]}; check that the place exists, that it has room, "
+            "that you may write there, and that the file is a database"
+        ) from error
 
 
 def _parse(url: str | URL) -> URL:
@@ -132,14 +147,10 @@ def _use_wal(engine: Engine) -> None:
             try:
                 cursor.execute("PRAGMA journal_mode = WAL")
                 return
-            except engine.dialect.loaded_dbapi.OperationalError:
+            except sqlite3.OperationalError as error:
                 # Another process is changing the same new file; SQLite does not wait here.
                 if time.monotonic() > deadline:
-                    raise
+                    raise StoreError(f"{engine.url} stays locked: {error}; try again") from error
                 time.sleep(0.05)
     finally:
         raw.close()
-
-
-def _reason(error: DBAPIError) -> str:
-    return str(error.orig).strip().splitlines()[0] if error.orig else str(error)

@@ -13,7 +13,7 @@ ours and no data; Arrow, Spark and DuckDB pass them by.
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +38,7 @@ __all__ = ["FolderStore"]
 
 _MARK = "_capstone_store"
 _VERSION = "1"
+_TRIES = 3
 
 
 class FolderStore(Store):
@@ -175,13 +176,19 @@ class FolderStore(Store):
         )
 
     def _pieces(self, selection: Selection) -> list[Piece]:
+        return _again_if_moved(lambda: self._read(selection))
+
+    def _latest_pieces(self, selection: Selection) -> list[Piece]:
+        return _again_if_moved(lambda: self._read_latest(selection))
+
+    def _read(self, selection: Selection) -> list[Piece]:
         return [
             parts.read_piece(folder, record, ids=selection.ids)
             for record, folder in reversed(self._shown())
             if selection.has(record)
         ]
 
-    def _latest_pieces(self, selection: Selection) -> list[Piece]:
+    def _read_latest(self, selection: Selection) -> list[Piece]:
         pieces: list[Piece] = []
         seen = pa.array([], pa.string())
         for record, folder in self._shown():
@@ -200,3 +207,13 @@ class FolderStore(Store):
             for record, folder in found
             if record is not None and selection.has(record)
         ]
+
+
+def _again_if_moved(read: Callable[[], list[Piece]]) -> list[Piece]:
+    """Read; once more if a run gave way to another in the middle of it."""
+    for _ in range(_TRIES):
+        try:
+            return read()
+        except FileNotFoundError:
+            continue
+    return read()

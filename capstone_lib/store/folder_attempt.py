@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from capstone_lib.errors import RunError
+from capstone_lib.errors import RunError, StoreError
 from capstone_lib.store import parts
 from capstone_lib.store.base import Attempt
 from capstone_lib.store.owner import Owner
@@ -52,11 +53,11 @@ class FolderAttempt(Attempt):
 
     def write(self, batch: ScoredBatch) -> int:
         """Stage a batch."""
-        repeated = self._ids.add(batch.ids)
         rejected = 0
-        if repeated is not None and repeated.any():
-            batch, rejected = batch.without(repeated), int(np.count_nonzero(repeated))
-        with self._given_up():
+        with self._in_plain_words():
+            repeated = self._ids.add(batch.ids)
+            if repeated is not None and repeated.any():
+                batch, rejected = batch.without(repeated), int(np.count_nonzero(repeated))
             self._rejects.write(batch.rejects)
             self._writer.write(batch)
             os.utime(self._staging / RECORD)
@@ -64,40 +65,56 @@ class FolderAttempt(Attempt):
 
     def publish(self, record: RunRecord) -> RunRecord:
         """Rename the directory to where readers look."""
-        with self._given_up():
+        with self._in_plain_words():
             self._finish(record, whole=True)
-        self._home.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.rename(self._staging, self._home)
-        except OSError:
-            winner = read_record(self._home)
-            if winner is None:
-                raise
+            self._home.parent.mkdir(parents=True, exist_ok=True)
+            winner = self._rename()
+        if winner is not None:
             shutil.rmtree(self._staging, ignore_errors=True)
             return winner
-        _sync(self._home.parent)
         self._take_the_place_of_others(record)
         shutil.rmtree(self._root / "_failed" / record.run_id, ignore_errors=True)
         return record
 
     def fail(self, record: RunRecord) -> None:
         """Keep record and rejects, and nothing else."""
-        with self._given_up():
-            self._finish(record, whole=False)
+        try:
+            with self._in_plain_words():
+                self._finish(record, whole=False)
+        except StoreError:
+            shutil.rmtree(self._staging, ignore_errors=True)
+            raise
         self._writer.path.unlink(missing_ok=True)
         place = self._root / "_failed" / record.run_id
         shutil.rmtree(place, ignore_errors=True)
         place.parent.mkdir(exist_ok=True)
         os.rename(self._staging, place)
 
+    def _rename(self) -> RunRecord | None:
+        """Move to where readers look; return the record of whoever was there first."""
+        try:
+            os.rename(self._staging, self._home)
+        except OSError:
+            winner = read_record(self._home)
+            if winner is None:
+                raise
+            return winner
+        _sync(self._home.parent)
+        return None
+
     @contextmanager
-    def _given_up(self) -> Iterator[None]:
+    def _in_plain_words(self) -> Iterator[None]:
         try:
             yield
         except FileNotFoundError as error:
             raise RunError(
                 f"run {self.record.run_id} was given up by another process, which took this one "
                 "for dead (no sign of life for minutes, or the clock was moved); run it again"
+            ) from error
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(
+                f"the store {self._root} cannot be written: {error}; check that there is room and "
+                "that you may write there"
             ) from error
 
     def _finish(self, record: RunRecord, *, whole: bool) -> None:
@@ -158,7 +175,7 @@ def _sync(path: Path) -> None:
     """Make sure that a file, or a directory's list of names, is on the disk."""
     if os.name == "nt" and path.is_dir():
         return
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

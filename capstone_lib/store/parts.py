@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from capstone_lib.errors import StoreError
 from capstone_lib.store.decisions import Decision, DecisionBook
 from capstone_lib.store.frames import Piece
 from capstone_lib.store.ids import encode_id, encode_ids
@@ -168,7 +169,12 @@ def _coded(index: pa.Array, words: pa.Array) -> pa.Array:
 
 
 def _read(folder: Path) -> pa.Table:
-    return pq.read_table(folder / _PART, partitioning=None)
+    try:
+        return pq.read_table(folder / _PART, partitioning=None)
+    except pa.ArrowInvalid as error:
+        raise StoreError(
+            f"{folder / _PART} is damaged: {error}; remove its directory and score the run again"
+        ) from error
 
 
 def _text(values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -25,7 +25,8 @@ import capstone_lib.batch.score, capstone_lib.store.database, capstone_lib.store
 print("go", flush=True)
 cap.score_batch(artifact, source, store=store, as_of="2016-01-31")
 """
-ROWS = 300_000
+ROWS = 250_000
+REJECTED = 300  # 250 without hours, 50 with an id that was there
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def kill_and_run_again(model_path, source, place, *, after_s):
     killed = process.returncode == -signal.SIGKILL
     with cap.open_store(place) as store:
         seen = len(store.predictions())
-    assert seen in (0, ROWS - 360)
+    assert seen in (0, ROWS - REJECTED)
     run = cap.score_batch(model_path, source, store=place, as_of=DAY)
     assert (run.status == "reused") == (seen > 0)
     return killed
@@ -106,17 +107,18 @@ def check_kills(model_path, source, tmp_path, name, kills):
     process.communicate(timeout=120)
     took_s = time.perf_counter() - began
     expected = content(undisturbed)
-    assert len(expected[0]) == ROWS - 360
+    assert len(expected[0]) == ROWS - REJECTED
 
-    killed = 0
-    for number in range(kills):
-        place = tmp_path / f"{number}-{name}"
+    killed = tries = 0
+    while killed < kills:
+        tries += 1
+        assert tries <= 5 * kills, "most runs ended before they could be killed"
+        place = tmp_path / f"{tries}-{name}"
         killed += kill_and_run_again(
             model_path, source, place, after_s=rng.uniform(0, took_s * 0.95)
         )
         for found, wanted in zip(content(place), expected, strict=True):
             pd.testing.assert_frame_equal(found, wanted, check_exact=True)
-    assert killed > 0
 
 
 @pytest.mark.parametrize("name", ["store.db", "folder"])
@@ -142,7 +144,7 @@ def test_an_interrupt_ends_a_run_cleanly(model_path, source, tmp_path, name):
         said = store.runs()["error"].tolist()
         seen = len(store.predictions())
     if status == ["published"]:
-        assert seen == ROWS - 360
+        assert seen == ROWS - REJECTED
         return
     assert "KeyboardInterrupt" in errors
     assert seen == 0

@@ -365,3 +365,36 @@ def test_only_what_is_needed_is_read(artifact, people, place, tmp_path):
     assert run.rows == 3000
     assert len(run.problems) == 50
     assert {p["code"] for p in run.problems} <= {"unexpected_column", "out_of_range"}
+
+
+FULL = """
+import resource, signal, sys
+import capstone_lib as cap
+from capstone_lib.errors import StoreError
+model, source, store = sys.argv[1:]
+cap.open_store(store).close()
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
+try:
+    cap.score_batch(model, source, store=store, as_of="2016-01-31")
+except StoreError as error:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file size limits are a Unix thing")
+def test_a_full_disk_is_told_in_plain_words(model_path, artifact, many_people, place, tmp_path):
+    source = tmp_path / "people.parquet"
+    many_people.to_parquet(source)
+
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, model_path, source, place],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "check that" in done.stdout
+    assert shown(place).empty
+    assert cap.score_batch(artifact, source, store=place, as_of=DAY).status == "published"
