@@ -14,6 +14,8 @@ from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
+from capstone_lib.course.lab import QUIET_THREADS
+
 __all__ = ["ask_kernel", "kernel_environment", "manager_class"]
 
 
@@ -43,6 +45,7 @@ def manager_class(scratch: Path) -> type[AsyncKernelManager]:
 def kernel_environment(scratch: Path, **more: str) -> dict[str, str]:
     """Return the environment of a kernel: the present one, without the user's IPython profile."""
     own = {
+        **QUIET_THREADS,
         "IPYTHONDIR": str(scratch / "ipython"),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger warns of frozen modules

@@ -7,7 +7,10 @@ from pathlib import Path
 from capstone_lib.course.catalogue import notebooks_folder
 from capstone_lib.course.workspace import VARIABLE, Workspace
 
-__all__ = ["lab_environment", "settings_folder"]
+__all__ = ["QUIET_THREADS", "lab_environment", "settings_folder"]
+
+# OpenMP threads that wait actively make training twenty times slower beside one other busy program
+QUIET_THREADS = {"OMP_WAIT_POLICY": "passive"}
 
 _PATH = "JUPYTER_CONFIG_PATH"
 
@@ -34,6 +37,7 @@ def lab_environment(workspace: str | Path | None, environment: Mapping[str, str]
     """
     paths = [str(settings_folder()), environment.get(_PATH, "")]
     return {
+        **QUIET_THREADS,
         **environment,
         _PATH: os.pathsep.join(filter(None, paths)),
         VARIABLE: str(Workspace(workspace).path),

@@ -171,6 +171,11 @@ class Workspace:
             )
 
     def _prepare(self) -> None:
+        if "?" in str(self.path):
+            raise WorkspaceError(
+                f"{self.path} has a question mark in it, which a database URL cannot bear; "
+                "choose another name for the workspace"
+            )
         if self.path.exists() and not self.path.is_dir():
             raise WorkspaceError(
                 f"{self.path} is a file, not a folder; rename it, or choose another workspace"
@@ -195,8 +200,9 @@ class Workspace:
 
     def _provide_inbox(self) -> str:
         from capstone_lib.course.reference import monthly_inbox
+        from capstone_lib.data import load_census
 
-        made = monthly_inbox(self.inbox, year=2016)
+        made = monthly_inbox(load_census(), self.inbox)
         if not made:
             return "inbox/ is there, with a file for each month of 2016."
         return f"inbox/ now holds the people of 2016, month by month ({len(made)} files written)."
@@ -204,9 +210,9 @@ class Workspace:
     def _provide_predictions(self) -> str:
         from capstone_lib.course.reference import score_inbox
 
-        self._provide_artifact()
+        artifact = self.artifact()
         self._provide_inbox()
-        scored = score_inbox(self.model, self.inbox, self.store_url)
+        scored = score_inbox(artifact, self.inbox.glob("2016-*.parquet"), store=self.store_url)
         if not scored:
             return "store.db is there, with predictions for each month of 2016."
         return (

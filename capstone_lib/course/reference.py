@@ -1,0 +1,155 @@
+"""The course's own solution: the model that notebook 01 exports, and what notebook 02 makes of it.
+
+A notebook that is run before the ones it builds on gets its input from here. The figures that the
+course speaks of are this model's.
+"""
+
+import calendar
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from capstone_lib.course.workspace import write_atomic
+
+if TYPE_CHECKING:
+    from capstone_lib.artifact import Artifact
+    from capstone_lib.data import Census
+
+__all__ = [
+    "export_reference",
+    "month_end",
+    "monthly_inbox",
+    "score_inbox",
+    "train_employment_model",
+]
+
+NAME, VERSION = "employment", "1.0.0"
+TRAINING_YEAR, PRODUCTION_YEAR = 2015, 2016
+
+
+def train_employment_model(census: "Census", *, seed: int = 0) -> Any:
+    """Train the course's model, which says whether an adult is at work.
+
+    Parameters
+    ----------
+    census
+        Three quarters of the households of 2015 are trained on; the others calibrate.
+    seed
+        For the gradient boosting.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Codes one-hot encoded, the age as it is, then gradient boosting over histograms.
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    threads: Any = import_module("threadpoolctl")  # it has no types
+    people, _ = census.split(TRAINING_YEAR)
+    codes = [name for name in census.features if name != "AGEP"]
+    encode = ColumnTransformer(
+        [("codes", OneHotEncoder(handle_unknown="ignore", sparse_output=False), codes)],
+        remainder="passthrough",
+    )
+    trees = HistGradientBoostingClassifier(max_iter=100, random_state=seed)
+    pipeline = Pipeline([("encode", encode), ("trees", trees)])
+    # threads that wait for one another turn 5 s into 2 minutes where another program is busy
+    with threads.threadpool_limits(1, user_api="openmp"):
+        return pipeline.fit(people[census.features], people[census.target])
+
+
+def export_reference(path: Path, *, seed: int = 0) -> "Artifact":
+    """Train the course's model and export it, calibrated on the held-out households of 2015.
+
+    Parameters
+    ----------
+    path
+        Where the artifact goes; an existing file is replaced at once.
+    seed
+        For the training.
+    """
+    from capstone_lib.artifact import export_model
+    from capstone_lib.data import load_census
+
+    census = load_census()
+    train, held_out = census.split(TRAINING_YEAR)
+    return export_model(
+        train_employment_model(census, seed=seed),
+        train[census.features],
+        path,
+        name=NAME,
+        version=VERSION,
+        X_calibration=held_out[census.features],
+        y_calibration=held_out[census.target],
+        coverage=0.9,
+    )
+
+
+def monthly_inbox(
+    census: "Census", folder: Path, *, year: int = PRODUCTION_YEAR
+) -> tuple[Path, ...]:
+    """Lay out one year as it arrives: a Parquet file a month, without what the model should say.
+
+    Parameters
+    ----------
+    census
+        Where the people come from.
+    folder
+        Gets ``2016-01.parquet`` and so on; a file that is there stays as it is.
+    year
+        Which year.
+
+    Returns
+    -------
+    tuple of Path
+        The files that were written now.
+    """
+    months = [f"{year}-{month:02}" for month in range(1, 13)]
+    missing = [month for month in months if not (folder / f"{month}.parquet").exists()]
+    if not missing:
+        return ()
+    people = census.table(year).select(["row_id", *census.features, "arrived_at"])
+    arrived = pc.strftime(people["arrived_at"], format="%Y-%m")
+    written = []
+    for month in missing:
+        path = folder / f"{month}.parquet"
+        write_atomic(path, _parquet(people.filter(pc.equal(arrived, month))))
+        written.append(path)
+    return tuple(written)
+
+
+def month_end(name: str) -> str:
+    """Return the last day of a month, the as-of date of its batch.
+
+    Examples
+    --------
+    >>> month_end("2016-02")
+    '2016-02-29'
+    """
+    year, month = map(int, name.split("-"))
+    return f"{name}-{calendar.monthrange(year, month)[1]:02}"
+
+
+def score_inbox(artifact: "Artifact", files: Iterable[Path], *, store: str) -> int:
+    """Score each file as of the end of its month; return how many had not been scored before."""
+    from capstone_lib.batch import score_batch
+
+    runs = [
+        score_batch(artifact, file, store=store, as_of=month_end(file.stem), show_progress=False)
+        for file in sorted(files)
+    ]
+    return sum(run.status == "published" for run in runs)
+
+
+def _parquet(people: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(people.sort_by("arrived_at"), sink)
+    return bytes(sink.getvalue())
