@@ -90,7 +90,7 @@ class Exercise:
     ...     ),
     ... )
     >>> exercise.check(...)
-    ○ Not attempted (99.1): put your answer in place of the ... for share and run the cell again.
+    ○ Not attempted (99.1): Put your answer in place of the ... for share and run the cell again.
     >>> exercise.check(2)
     ✗ Not yet (99.1): share is 2: divide by the number of people.
     >>> exercise.check(0.5).passed
@@ -126,13 +126,13 @@ class Exercise:
         """Judge the student's values. Never raises, whatever they are."""
         if len(values) != len(self.variables):
             wanted = f"check({', '.join(self.variables)})"
-            return self._say(State.ERROR, f"call {wanted}: it was given {len(values)} value(s).")
+            return self._say(State.ERROR, f"Call {wanted}: it was given {len(values)} value(s).")
         open_ = [n for n, v in zip(self.variables, values, strict=True) if v is None or v is ...]
         if open_:
             names = " and ".join(open_)
             return self._say(
                 State.NOT_ATTEMPTED,
-                f"put your answer in place of the ... for {names} and run the cell again.",
+                f"Put your answer in place of the ... for {names} and run the cell again.",
             )
         try:
             return self._verdict(self.judge(*values))

@@ -20,6 +20,9 @@ _TEMPLATE = f"""\
 {{%- block jupyter_widgets -%}}{{%- endblock jupyter_widgets -%}}
 {{%- block html_head_js_mathjax -%}}{{%- endblock html_head_js_mathjax -%}}
 {{%- block html_head_js_mermaidjs -%}}{{%- endblock html_head_js_mermaidjs -%}}
+{{%- block html_head_css -%}}
+<style>.jp-RenderedMarkdown pre {{ font-family: var(--jp-code-font-family, monospace); }}</style>
+{{%- endblock html_head_css -%}}
 {{%- block footer -%}}</html>{{%- endblock footer -%}}
 """
 _SHOWN = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain"]

@@ -60,7 +60,7 @@ def judge_harm(harm: Any) -> Right | Wrong:
     word = str(harm).strip().lower().replace("-", " ").replace("_", " ").removesuffix("s")
     if word in {"false positive", "fp"}:
         return Right(
-            "a person without work whom the model calls employed gets no letter. "
+            "A person without work whom the model calls employed gets no letter. "
             "The rate of false positives, group by group, is what this course watches."
         )
     if word in {"false negative", "fn"}:
