@@ -161,9 +161,12 @@ class _Job:
             for scored in results:
                 with self.clock.measure("write", len(scored.batch)):
                     late = steps.write(self.attempt, scored.batch)
-                self.tally.add(scored, late=late)
+                self.tally.add(scored)
+                self.tally.add_late(late)
                 self.tally.check(self.record.run_id, at_end=False)
                 bar.update(scored.n_rows)
+            with self.clock.measure("write"):
+                self.tally.add_late(self.attempt.flush())
 
     def _give_up(self, error: BaseException) -> None:
         said = f"{type(error).__name__}: {error}"[:_ERROR_LENGTH]

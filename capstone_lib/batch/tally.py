@@ -39,15 +39,19 @@ class Tally:
         self._problems: dict[tuple[str, str, str], Problem] = {}
         self._reasons: Counter[str] = Counter()
 
-    def add(self, scored: Scored, *, late: int) -> None:
-        """Count a stretch; ``late`` of its rows were rejected when they were written."""
-        self.rows += len(scored.batch) - late
-        self.rejected += len(scored.batch.rejects) + late
+    def add(self, scored: Scored) -> None:
+        """Count a stretch."""
+        self.rows += len(scored.batch)
+        self.rejected += len(scored.batch.rejects)
         for reject in scored.batch.rejects:
             self._reasons[reject.reason if reject.position is not None else "malformed line"] += 1
-        if late:
-            self._reasons["row id: duplicate_id"] += late
         self.note(scored.problems, first=scored.first)
+
+    def add_late(self, late: int) -> None:
+        """Count rows that were rejected only when they were written, for a repeated id."""
+        self.rows -= late
+        self.rejected += late
+        self._reasons["row id: duplicate_id"] += late
 
     def note(self, problems: Iterable[Problem], *, first: int = 0) -> None:
         """Add what the gate found in a stretch that begins at row ``first``."""

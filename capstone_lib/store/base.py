@@ -52,7 +52,11 @@ class Attempt(ABC):
 
     @abstractmethod
     def write(self, batch: ScoredBatch) -> int:
-        """Stage a batch; return how many more of its rows were rejected, for a repeated id."""
+        """Stage a batch; return how many more rows so far were rejected, for a repeated id."""
+
+    @abstractmethod
+    def flush(self) -> int:
+        """Stage what :meth:`write` may have held back; return as it does."""
 
     @abstractmethod
     def publish(self, record: RunRecord) -> RunRecord:

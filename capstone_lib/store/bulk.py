@@ -12,15 +12,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection
 
-from capstone_lib.store.ids import encode_ids
+from capstone_lib.store.ids import compact, encode_ids, rises
 from capstone_lib.store.tables import prediction_rows
 
 __all__ = ["insert_predictions"]
 
 _ROWS_A_STATEMENT = 100
+_ROWS_A_TIME = 65_536
 _COLUMNS = 4
+_LOWEST = -(2**63)
 
 
 def insert_predictions(
@@ -31,7 +34,7 @@ def insert_predictions(
     uncertainty: np.ndarray,
     decision: np.ndarray,
 ) -> None:
-    """Insert rows of one run within the connection's transaction.
+    """Insert rows of one run within the connection's transaction, in the order of the key.
 
     On SQLite a repeated id rolls the whole transaction back.
 
@@ -40,14 +43,16 @@ def insert_predictions(
     sqlalchemy.exc.IntegrityError or sqlite3.IntegrityError
         If a row id is already there.
     """
-    columns = [
-        encode_ids(ids),
-        score.astype(np.float64).tolist(),
-        uncertainty.astype(np.float64).tolist(),
-        decision.tolist(),
-    ]
     insert = _DIALECTS.get(connection.dialect.name, _insert_with_core)
-    insert(connection, run_key, columns)
+    ids = compact(ids)
+    numbers = [score.astype(np.float64), uncertainty.astype(np.float64), decision]
+    if not rises(ids, _LOWEST):
+        order = pc.sort_indices(ids)
+        ids = ids.take(order)
+        numbers = [values[order.to_numpy()] for values in numbers]
+    for start in range(0, len(ids), _ROWS_A_TIME):
+        some = slice(start, start + _ROWS_A_TIME)
+        insert(connection, run_key, [encode_ids(ids[some]), *(v[some].tolist() for v in numbers)])
 
 
 def _insert_with_sqlite(connection: Connection, run_key: int, columns: list[list[Any]]) -> None:

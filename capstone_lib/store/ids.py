@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["decode_ids", "encode_id", "encode_ids", "id_array"]
+__all__ = ["compact", "decode_ids", "encode_id", "encode_ids", "id_array", "rises"]
 
 _CANONICAL = r"^(0|-?[1-9][0-9]{0,17})$"
 _LARGEST = 10**18
@@ -62,15 +62,30 @@ def encode_ids(values: Any) -> list[int | str | None]:
     >>> encode_ids(["7", "007", "-12", "x"])
     [7, '007', -12, 'x']
     """
-    array = id_array(values)
+    array = compact(values)
     if pa.types.is_int64(array.type):
         return _encode_integers(array)
     canonical = pc.fill_null(pc.match_substring_regex(array, _CANONICAL), False)
-    if pc.all(canonical).as_py():
-        numbers: list[int | str | None] = array.cast(pa.int64()).to_pylist()
-        return numbers
     flags = canonical.to_pylist()
     return [int(v) if plain else v for v, plain in zip(array.to_pylist(), flags, strict=True)]
+
+
+def compact(values: Any) -> pa.Array:
+    """Read a column of ids as :func:`id_array` does, as integers if all text is canonical."""
+    array = id_array(values)
+    if pa.types.is_string(array.type) and not array.null_count:
+        canonical = pc.match_substring_regex(array, _CANONICAL)
+        if pc.all(canonical, min_count=0).as_py():
+            return array.cast(pa.int64())
+    return array
+
+
+def rises(ids: pa.Array, above: int) -> bool:
+    """Whether ids are integers of which each is larger than the one before, from ``above`` on."""
+    if not pa.types.is_int64(ids.type) or ids.null_count:
+        return False
+    values = ids.to_numpy()
+    return not len(values) or bool(values[0] > above and (values[1:] > values[:-1]).all())
 
 
 def encode_id(value: Any) -> int | str | None:

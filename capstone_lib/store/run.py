@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from capstone_lib.store.decisions import Coded
+from capstone_lib.store.decisions import Coded, DecisionBook
 
 __all__ = [
     "Reject",
@@ -211,6 +211,23 @@ class ScoredBatch:
 
     def __len__(self) -> int:
         return len(self.score)
+
+    @classmethod
+    def joined(cls, batches: Sequence["ScoredBatch"]) -> "ScoredBatch":
+        """Several batches as one."""
+        ids = [batch.ids for batch in batches]
+        if len({part.type for part in ids}) > 1:
+            ids = [part.cast(pa.string()) for part in ids]
+        book = DecisionBook()
+        index = np.concatenate([book.number(batch.decided)[0] for batch in batches])
+        return cls(
+            pa.concat_arrays(ids),
+            np.concatenate([batch.score for batch in batches]),
+            np.concatenate([batch.uncertainty for batch in batches]),
+            Coded(tuple(book.decisions), index),
+            np.concatenate([batch.positions for batch in batches]),
+            tuple(reject for batch in batches for reject in batch.rejects),
+        )
 
     def without(self, repeated: np.ndarray) -> "ScoredBatch":
         """The batch with the rows of the mask moved to the rejects, as repeated ids."""

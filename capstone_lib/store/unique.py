@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from capstone_lib.store.ids import encode_ids
+from capstone_lib.store.ids import compact, encode_ids, rises
 
 __all__ = ["IdIndex"]
 
 _CHUNK = 100_000
+_ASK = 500
+_CACHE_KB = 65_536
 
 
 class IdIndex:
@@ -27,7 +30,7 @@ class IdIndex:
         self._file_path = folder / "_ids.bin"
         self._file = self._file_path.open("wb")
         self._database: sqlite3.Connection | None = None
-        self._top = np.iinfo(np.int64).min
+        self._top = -(2**63)
         self._number = 0
 
     def add(self, ids: pa.Array) -> np.ndarray | None:
@@ -35,10 +38,10 @@ class IdIndex:
         if not len(ids):
             return None
         if self._database is None:
-            if self._rises(ids):
+            if self._append(ids):
                 return None
             self._database = self._move()
-        return self._insert(self._database, encode_ids(ids))
+        return self._insert(self._database, ids)
 
     def close(self) -> None:
         """Forget everything."""
@@ -48,13 +51,12 @@ class IdIndex:
         self._file_path.unlink(missing_ok=True)
         self._database_path.unlink(missing_ok=True)
 
-    def _rises(self, ids: pa.Array) -> bool:
-        if not pa.types.is_int64(ids.type):
+    def _append(self, ids: pa.Array) -> bool:
+        """Take ids that rise; any others end the easy way."""
+        if not rises(ids, self._top):
             return False
         values = ids.to_numpy()
-        if values[0] <= self._top or not (values[1:] > values[:-1]).all():
-            return False
-        self._top = values[-1]
+        self._top = int(values[-1])
         self._file.write(values.tobytes())
         return True
 
@@ -63,30 +65,37 @@ class IdIndex:
         database = sqlite3.connect(
             self._database_path, isolation_level=None, check_same_thread=False
         )
-        database.execute("PRAGMA journal_mode = OFF")
-        database.execute("PRAGMA synchronous = OFF")
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KB}"):
+            database.execute(f"PRAGMA {pragma}")
         database.execute("CREATE TABLE ids (row_id PRIMARY KEY, number INTEGER) WITHOUT ROWID")
+        database.execute("BEGIN")  # for good: nobody will ever need this file again
         self._file.close()
         with self._file_path.open("rb") as file:
             while len(chunk := np.fromfile(file, dtype=np.int64, count=_CHUNK)):
-                self._put(database, encode_ids(chunk))
+                self._put(database, pa.array(chunk))
         return database
 
-    def _insert(self, database: sqlite3.Connection, ids: list[Any]) -> np.ndarray | None:
+    def _insert(self, database: sqlite3.Connection, ids: pa.Array) -> np.ndarray | None:
         first = self._number
         if self._put(database, ids) == len(ids):
             return None
-        query = "SELECT number FROM ids WHERE number >= ?"
-        repeated = np.ones(len(ids), dtype=bool)
-        repeated[[number - first for (number,) in database.execute(query, (first,))]] = False
-        return repeated
+        numbers: dict[Any, int] = {}
+        stored = encode_ids(ids)
+        for start in range(0, len(stored), _ASK):
+            some = stored[start : start + _ASK]
+            places = ",".join("?" * len(some))
+            query = f"SELECT row_id, number FROM ids WHERE row_id IN ({places})"  # noqa: S608
+            numbers.update(database.execute(query, some))
+        return np.array([numbers[value] != first + row for row, value in enumerate(stored)])
 
-    def _put(self, database: sqlite3.Connection, ids: list[Any]) -> int:
+    def _put(self, database: sqlite3.Connection, ids: pa.Array) -> int:
         """Insert ids, each with a running number; return how many were new."""
         before = database.total_changes
-        rows = zip(ids, range(self._number, self._number + len(ids)), strict=True)
-        database.execute("BEGIN")
+        ids = compact(ids)
+        order = pc.sort_indices(ids)
+        rows = zip(
+            encode_ids(ids.take(order)), (order.to_numpy() + self._number).tolist(), strict=True
+        )
         database.executemany("INSERT OR IGNORE INTO ids VALUES (?, ?)", rows)
-        database.execute("COMMIT")
         self._number += len(ids)
         return database.total_changes - before

@@ -31,11 +31,11 @@ REJECTED = 300  # 250 without hours, 50 with an id that was there
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory, many_people):
-    """Rows with some that will be rejected, in an order that makes the store look up ids."""
+    """Rows with some that will be rejected, the last of them for ids that were there."""
     people = pd.concat([many_people, many_people.assign(row_id=many_people["row_id"] + 10**6)])
-    people = people[:ROWS].sample(frac=1, random_state=0)
+    people = people[:ROWS].reset_index(drop=True)
     people.iloc[::1000, people.columns.get_loc("hours")] = np.nan
-    people.iloc[5::5000, 0] = people.iloc[4::5000, 0]
+    people.loc[ROWS - 50 :, "row_id"] = np.arange(2001, 2051)
     path = tmp_path_factory.mktemp("source") / "people.parquet"
     people.to_parquet(path, row_group_size=50_000)
     return path

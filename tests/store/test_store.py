@@ -161,9 +161,13 @@ def test_the_slower_of_two_attempts_at_a_run_gives_way(store):
 
 def test_a_repeated_id_is_rejected_and_the_first_row_kept(store):
     attempt = store.begin(record())
-    assert attempt.write(batch([1, 2, 3], [0.1, 0.2, 0.3])) == 0
-    assert attempt.write(batch([4, 2, 5, 1], [0.4] * 4, first=3)) == 2
-    assert attempt.write(batch([0, 5], [0.5] * 2, first=7)) == 1
+    rejected = [
+        attempt.write(batch([1, 2, 3], [0.1, 0.2, 0.3])),
+        attempt.write(batch([4, 2, 5, 1], [0.4] * 4, first=3)),
+        attempt.write(batch([0, 5], [0.5] * 2, first=7)),
+        attempt.flush(),
+    ]
+    assert sum(rejected) == 3
     attempt.publish(done(attempt))
 
     assert shown(store)["row_id"].tolist() == [0, 1, 2, 3, 4, 5]
@@ -434,3 +438,22 @@ def _give_up(store):
     else:
         for folder in (store.path / "_staging").iterdir():
             shutil.rmtree(folder)
+
+
+def test_ids_in_any_order_are_kept_whole_and_the_first_of_each_wins(store):
+    rng = np.random.default_rng(0)
+    ids = rng.permutation(700_000)
+    ids[[200_000, 650_000, 699_999]] = ids[[5, 630_000, 10]]
+    attempt = store.begin(record())
+    late = 0
+    for start in range(0, len(ids), 70_000):
+        some = ids[start : start + 70_000]
+        late += attempt.write(batch(some, (some % 97) / 97, first=start))
+    late += attempt.flush()
+    attempt.publish(done(attempt))
+
+    frame = store.predictions()
+    assert late == 3
+    assert store.rejects()["position"].tolist() == [200_000, 650_000, 699_999]
+    assert np.array_equal(np.sort(frame["row_id"]), np.unique(ids))
+    assert (frame["score"] == np.float32((frame["row_id"] % 97) / 97)).all()
