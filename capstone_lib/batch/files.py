@@ -106,7 +106,9 @@ class ParquetSource(_FileSource):
         self, path: Path, columns: Sequence[str]
     ) -> Iterator[tuple[pa.RecordBatch, tuple[Reject, ...]]]:
         with _readable(path, "Parquet"):
-            file = pq.ParquetFile(path, buffer_size=1 << 20, page_checksum_verification=True)
+            file = pq.ParquetFile(
+                path, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True
+            )
         with file:
             batches = file.iter_batches(
                 batch_size=STRETCH_ROWS,
