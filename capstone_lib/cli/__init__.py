@@ -51,18 +51,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return FAILED
-    except CapstoneError as error:
-        _tell(error, debug="--debug" in given)
-        return FAILED
     except (click.Abort, KeyboardInterrupt):
         click.echo("capstone: interrupted", err=True)
         return FAILED
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except (CapstoneError, OSError) as error:
+        _tell(error, debug="--debug" in given)
+        return FAILED
 
 
-def _tell(error: CapstoneError, *, debug: bool) -> None:
+def _tell(error: Exception, *, debug: bool) -> None:
     if debug:
         traceback.print_exception(error)
     else:

@@ -1,6 +1,7 @@
 """The command line as a person meets it: a process, its streams, its exit status."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -117,3 +118,13 @@ def test_an_error_is_a_line_and_with_debug_a_traceback(tmp_path: Path) -> None:
     debug = call("--debug", "run", "--notebooks", "empty", cwd=tmp_path)
     assert debug.returncode == 1
     assert "Traceback" in debug.stderr
+
+
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "capstone_lib", "doctor", "--help"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, timeout=60)
+    os.close(writing)
+    assert b"Traceback" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
