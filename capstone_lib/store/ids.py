@@ -135,6 +135,8 @@ def _as_text(value: Any) -> str | None:
     if value is None or value != value:
         return None
     if isinstance(value, str):
+        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise TypeError(f"{value!r} is half a character, which is not {_PLAIN}")
         return value
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         return str(int(value))

@@ -54,7 +54,8 @@ def test_ids_are_read_from_what_people_have(values, expected):
 
 
 @pytest.mark.parametrize(
-    "values", [[1.5], [True], [b"a"], [[1]], pd.Series([1, 2.5, "x"], dtype=object)]
+    "values",
+    [[1.5], [True], [b"a"], [[1]], pd.Series([1, 2.5, "x"], dtype=object), ["a", "\ud800"]],
 )
 def test_what_is_neither_number_nor_text_is_refused(values):
     with pytest.raises(TypeError, match="not whole numbers or text"):
