@@ -7,8 +7,9 @@ The census is tiled to the number of rows and written as one Parquet file. In tu
 * *raw*: ``session.run`` of the artifact on arrays that lie ready, on all cores, the faster of two
   ways (one session with its own threads; a thread a core over tiles of 4,096 rows);
 * *SQLite*, *Parquet*: ``score_batch`` from the Parquet file to published predictions;
-* *usual*: read the file with pandas, ``predict_proba``, ``DataFrame.to_sql`` into SQLite, the
-  faster of its two kinds of connection, on at most a million rows.
+* *usual*: read the file with pandas, ``predict_proba``, ``DataFrame.to_sql`` into SQLite, on at
+  most a million rows; with each kind of connection that pandas takes, and with three bare columns
+  (id, score, label) or with what ours carry (as-of date, scored-at, model, version) as well.
 
 Peak memory is that of a child process for each number of rows.
 """
@@ -16,7 +17,6 @@ Peak memory is that of a child process for each number of rows.
 import argparse
 import json
 import os
-import resource
 import shutil
 import sqlite3
 import subprocess
@@ -26,6 +26,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -46,7 +47,25 @@ import capstone_lib as cap
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 TILE, LARGE_TILE = 4_096, 16_384
 USUAL_ROWS = 1_000_000
+USUAL_WAYS = [
+    f"usual, {columns}, {connection}"
+    for columns in ("bare", "all facts")
+    for connection in ("sqlite3", "SQLAlchemy")
+]
 DAY = "2018-12-31"
+FACTS = {"as_of": DAY, "scored_at": f"{DAY}T23:00", "model": "employment", "version": "1.0.0"}
+CHILD = """
+import pathlib, resource, sys
+import capstone_lib as cap
+model, source, store = sys.argv[1:]
+cap.score_batch(model, source, store=store, as_of="2018-12-31", show_progress=False)
+status = pathlib.Path("/proc/self/status")
+if status.exists():  # ru_maxrss remembers the process that started this one
+    peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    print(int(peak.split()[1]) / 1024)
+else:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
 
 
 def census() -> tuple[pd.DataFrame, list[str], str]:
@@ -132,22 +151,25 @@ def raw_rates(path: Path, frame: pd.DataFrame, features: list[str], n_rows: int)
             own.run(None, feed)
 
     ways = {"tiles": in_tiles, "own threads": with_own_threads}
-    return {name: repeats * len(frame) / seconds(way) for name, way in ways.items()}
+    return {name: timed(repeats * len(frame), way) for name, way in ways.items()}
 
 
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def timed(n_rows: int, work: Callable[[], object]) -> dict[str, float]:
+    """Rows a second, and processor seconds a million rows (which other programs disturb less)."""
+    start, start_cpu = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - start
+    took, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+    return {"rows_per_s": n_rows / took, "cpu_s_per_million": cpu / n_rows * 1e6}
 
 
-def batch_rate(path: Path, source: Path, store: Path, n_rows: int) -> float:
+def batch_rate(path: Path, source: Path, store: Path, n_rows: int) -> dict[str, float]:
     artifact = cap.load_model(path)
-    took = seconds(
-        lambda: cap.score_batch(artifact, source, store=store, as_of=DAY, show_progress=False)
+    rate = timed(
+        n_rows,
+        lambda: cap.score_batch(artifact, source, store=store, as_of=DAY, show_progress=False),
     )
     remove(store)
-    return n_rows / took
+    return rate
 
 
 def remove(store: Path) -> None:
@@ -159,36 +181,31 @@ def usual_rates(pipeline, source: Path, folder: Path, features: list[str]) -> di
     """What tutorials do, with each kind of connection that pandas takes."""
     path = folder / "usual.db"
 
-    def work(connection) -> None:
-        people = pd.read_parquet(source).iloc[:USUAL_ROWS]
+    def work(connection, facts: dict[str, str]) -> None:
+        people = pd.read_parquet(source)
         score = pipeline.predict_proba(people[features])[:, 1]
         out = pd.DataFrame({"row_id": people["row_id"], "score": score, "label": score >= 0.5})
-        out.to_sql("predictions", connection, index=False, chunksize=100_000)
+        out.assign(**facts).to_sql("predictions", connection, index=False, chunksize=100_000)
 
     rates = {}
-    n_rows = min(USUAL_ROWS, pq.ParquetFile(source).metadata.num_rows)
-    with closing(sqlite3.connect(path)) as connection:
-        rates["sqlite3"] = n_rows / seconds(lambda: work(connection))
-    path.unlink()
-    engine = sqlalchemy.create_engine(f"sqlite:///{path}")
-    rates["SQLAlchemy"] = n_rows / seconds(lambda: work(engine))
-    engine.dispose()
-    path.unlink()
+    n_rows = pq.ParquetFile(source).metadata.num_rows
+    for columns, facts in {"bare": {}, "all facts": FACTS}.items():
+        with closing(sqlite3.connect(path)) as connection:
+            rates[f"{columns}, sqlite3"] = timed(n_rows, partial(work, connection, facts))
+        path.unlink()
+        engine = sqlalchemy.create_engine(f"sqlite:///{path}")
+        rates[f"{columns}, SQLAlchemy"] = timed(n_rows, partial(work, engine, facts))
+        engine.dispose()
+        path.unlink()
     return rates
 
 
 def peak_memory_mb(path: Path, source: Path, store: Path) -> float:
     """Peak memory of a child process that scores the source."""
-    command = [sys.executable, __file__, "--child", str(path), str(source), str(store)]
+    command = [sys.executable, "-c", CHILD, str(path), str(source), str(store)]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     remove(store)
     return float(out)
-
-
-def child(path: str, source: str, store: str) -> None:
-    cap.score_batch(path, source, store=store, as_of=DAY, show_progress=False)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10))
 
 
 def measure(rows: int, rounds: int, folder: Path) -> dict:
@@ -198,11 +215,11 @@ def measure(rows: int, rounds: int, folder: Path) -> dict:
     for n_rows, path in sources.items():
         write_tiled(frame, features, n_rows, path)
     models = {kind: export(kind, folder, frame, features, target) for kind in ("hgb", "logistic")}
-    rates: dict[str, list[float]] = {}
+    timings: dict[str, list[dict[str, float]]] = {}
 
-    def note(name: str, rate: float) -> None:
-        rates.setdefault(name, []).append(rate)
-        print(f"{name:28} {rate:12,.0f} rows/s", file=sys.stderr, flush=True)
+    def note(name: str, timing: dict[str, float]) -> None:
+        timings.setdefault(name, []).append(timing)
+        print(f"{name:36} {timing['rows_per_s']:12,.0f} rows/s", file=sys.stderr, flush=True)
 
     source = sources[rows]
     for _ in range(rounds):
@@ -218,12 +235,15 @@ def measure(rows: int, rounds: int, folder: Path) -> dict:
         place: {n: peak_memory_mb(models["hgb"][1], sources[n], folder / place) for n in sizes}
         for place in ("sqlite.db", "parquet")
     }
-    return {"rows": rows, "cores": CORES, "rows_per_s": rates, "memory_mb": memory}
+    return {"rows": rows, "cores": CORES, "timings": timings, "memory_mb": memory}
 
 
 def summary(found: dict) -> dict[str, float]:
     """The ratios that count, of medians over the rounds."""
-    rate = {name: median(values) for name, values in found["rows_per_s"].items()}
+    rate = {
+        name: median(timing["rows_per_s"] for timing in values)
+        for name, values in found["timings"].items()
+    }
 
     def best(prefix: str) -> float:
         return max(value for name, value in rate.items() if name.startswith(prefix))
@@ -232,7 +252,7 @@ def summary(found: dict) -> dict[str, float]:
         f"{kind} {store} / {against}": rate[f"{kind} {store}"] / best(f"{kind} {against}")
         for kind in ("hgb", "logistic")
         for store in ("SQLite", "Parquet")
-        for against in ("raw", "usual")
+        for against in ("raw", *USUAL_WAYS)
     }
     for place, peaks in found["memory_mb"].items():
         name = "SQLite" if place == "sqlite.db" else "Parquet"
@@ -243,14 +263,15 @@ def summary(found: dict) -> dict[str, float]:
 
 def show(found: dict) -> None:
     print(f"{found['rows']:,} rows, {found['cores']} cores; medians")
-    for name, values in found["rows_per_s"].items():
-        print(f"  {name:36} {median(values):12,.0f} rows/s")
+    for name, values in found["timings"].items():
+        rate, cpu = (median(t[key] for t in values) for key in values[0])
+        print(f"  {name:36} {rate:12,.0f} rows/s {cpu:8.2f} CPU s/million")
     for place, peaks in found["memory_mb"].items():
         text = ", ".join(f"{n:,} rows {peak:.0f} MB" for n, peak in peaks.items())
         print(f"  peak memory, {'SQLite' if place == 'sqlite.db' else 'Parquet'}: {text}")
     print("ratios")
     for name, ratio in summary(found).items():
-        print(f"  {name:36} {ratio:12.2f}")
+        print(f"  {name:42} {ratio:12.2f}")
 
 
 def main() -> None:
@@ -258,11 +279,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
-    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.child:
-        child(*arguments.child)
-        return
     with tempfile.TemporaryDirectory() as folder:
         found = measure(arguments.rows, arguments.rounds, Path(folder))
     if arguments.json:
