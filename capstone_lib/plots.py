@@ -1,0 +1,202 @@
+"""The course's figures: one style, one palette for colour-blind readers too, labels with units.
+
+Each function draws one figure on the axes it is given, or on new ones, and returns the axes.
+Nothing here computes more than what is drawn.
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from capstone_lib.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["PALETTE", "draw_loop", "draw_shares", "draw_throughput", "use_style"]
+
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+"""The colours of Okabe and Ito (Wong, "Points of view: Color blindness", 2011), dark ones first."""
+
+_STYLE: dict[str, Any] = {
+    "figure.figsize": (7.5, 4.0),
+    "figure.dpi": 100,
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "axes.facecolor": "white",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": "medium",
+    "axes.titlelocation": "left",
+    "grid.color": "#dddddd",
+    "font.size": 11,
+    "legend.frameon": False,
+    "lines.linewidth": 2,
+    "savefig.bbox": "tight",
+}
+_MARKERS = "osD^vPX"
+_STAGES = {  # name: (place, words)
+    "data": ((0, 2), "Census\ndata"),
+    "train": ((1, 2), "Train"),
+    "export": ((2, 2), "Export\none .onnx file"),
+    "batch": ((3, 2.5), "Batch\nevery night"),
+    "live": ((3, 1.5), "Real time\none request"),
+    "store": ((4, 2), "Store\nwhat was said"),
+    "monitor": ((4, 0.3), "Monitor"),
+    "alert": ((3, 0.3), "Alert"),
+    "review": ((2, 0.3), "Review\nby a person"),
+    "decide": ((1, 0.3), "Decide"),
+}
+_ARROWS = (
+    ("data", "train"), ("train", "export"), ("export", "batch"), ("export", "live"),
+    ("batch", "store"), ("live", "store"), ("store", "monitor"), ("monitor", "alert"),
+    ("alert", "review"), ("review", "decide"), ("decide", "train"),
+)  # fmt: skip
+
+
+def use_style() -> None:
+    """Give every figure that is drawn from now on the look of the course.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> with matplotlib.rc_context():
+    ...     use_style()
+    ...     matplotlib.rcParams["axes.prop_cycle"].by_key()["color"][0]
+    '#0072b2'
+    """
+    try:
+        mpl: Any = import_module("matplotlib")
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("matplotlib", "notebook") from error
+    mpl.rcParams.update(_STYLE)
+    mpl.rcParams["axes.prop_cycle"] = mpl.cycler(color=list(PALETTE))
+
+
+def draw_loop(*, here: Sequence[str] = (), ax: "Axes | None" = None) -> "Axes":
+    """Draw the loop of the course: from the data to a decision, and back.
+
+    Parameters
+    ----------
+    here
+        Stages to show in colour: of ``data``, ``train``, ``export``, ``batch``, ``live``,
+        ``store``, ``monitor``, ``alert``, ``review`` and ``decide``.
+    ax
+        Where to draw; new axes by default.
+
+    Raises
+    ------
+    ValueError
+        There is no such stage.
+    """
+    unknown = [name for name in here if name not in _STAGES]
+    if unknown:
+        raise ValueError(f"no stage {', '.join(unknown)}; there are {', '.join(_STAGES)}")
+    ax = _axes(ax, figsize=(8.5, 3.6))
+    ax.set(xlim=(-0.5, 4.5), ylim=(-0.1, 2.9))
+    ax.axis("off")
+    drawn = {name: _box(ax, name, bold=name in here) for name in _STAGES}
+    for start, end in _ARROWS:
+        ax.annotate(
+            "",
+            xy=_STAGES[end][0],
+            xytext=_STAGES[start][0],
+            arrowprops={
+                "arrowstyle": "-|>", "color": "#555555", "lw": 1.4,
+                "patchA": drawn[start], "patchB": drawn[end], "shrinkA": 2, "shrinkB": 2,
+            },
+        )  # fmt: skip
+    return ax
+
+
+def draw_shares(
+    values: Any, groups: Any, *, xlabel: str, ylabel: str, ax: "Axes | None" = None
+) -> "Axes":
+    """Draw the share of ones in each group, with the group's size and a 95 % interval.
+
+    Parameters
+    ----------
+    values : array of 0 and 1
+        One for each person.
+    groups : array
+        The group of each person; drawn in the order of their names.
+    xlabel, ylabel
+        What the groups are, and what is shared.
+    ax
+        Where to draw; new axes by default.
+
+    Notes
+    -----
+    The interval is Wilson's (1927), which stays between 0 and 1 in small groups too.
+    """
+    names, place = np.unique(np.asarray(groups), return_inverse=True)
+    counts = np.bincount(place)
+    shares = np.bincount(place, weights=np.asarray(values, dtype=float)) / counts
+    low, high = _wilson(shares, counts)
+    ax = _axes(ax)
+    at = np.arange(len(names))
+    reach = np.maximum([shares - low, high - shares], 0)
+    ax.errorbar(at, 100 * shares, yerr=100 * reach, fmt="o", capsize=4)
+    ticks = [f"{name}\nn = {count:,}" for name, count in zip(names, counts, strict=True)]
+    ax.set_xticks(at, ticks, fontsize="small")
+    ax.set(xlabel=xlabel, ylabel=f"{ylabel} (%)", ylim=(0, 100))
+    return ax
+
+
+def draw_throughput(measured: "pd.DataFrame", *, ax: "Axes | None" = None) -> "Axes":
+    """Draw rows a second against rows a call, a line for each way of scoring.
+
+    Parameters
+    ----------
+    measured
+        Columns ``way``, ``batch_size`` and ``rows_per_s``, as
+        :func:`capstone_lib.course.measure.measure_throughput` gives them.
+    ax
+        Where to draw; new axes by default. Both are logarithmic.
+    """
+    ax = _axes(ax)
+    for marker, (way, rows) in zip(_MARKERS, measured.groupby("way", sort=False), strict=False):
+        ax.plot(rows["batch_size"], rows["rows_per_s"], marker=marker, label=str(way))
+    ax.set(xscale="log", yscale="log", xlabel="rows a call", ylabel="rows a second")
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.yaxis.set_major_formatter("{x:,.0f}")
+    ax.legend()
+    return ax
+
+
+def _axes(ax: "Axes | None", **options: Any) -> "Axes":
+    if ax is not None:
+        return ax
+    try:
+        from matplotlib import pyplot as plt
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("matplotlib", "notebook") from error
+    made: Axes = plt.subplots(**options)[1]
+    return made
+
+
+def _box(ax: "Axes", name: str, *, bold: bool) -> Any:
+    from matplotlib.patches import FancyBboxPatch
+
+    (x, y), words = _STAGES[name]
+    colour = PALETTE[0]
+    box = FancyBboxPatch(
+        (x - 0.37, y - 0.24), 0.74, 0.48, boxstyle="round,pad=0.02",
+        facecolor=colour if bold else "white", edgecolor=colour, lw=1.5, zorder=2,
+    )  # fmt: skip
+    ax.add_patch(box)
+    ink = "white" if bold else "black"
+    ax.text(x, y, words, ha="center", va="center", color=ink, fontsize=9.5, zorder=3)
+    return box
+
+
+def _wilson(shares: Any, counts: Any, z: float = 1.959964) -> tuple[Any, Any]:
+    centre = (shares + z**2 / (2 * counts)) / (1 + z**2 / counts)
+    spread = np.sqrt(shares * (1 - shares) / counts + z**2 / (4 * counts**2))
+    half = z * spread / (1 + z**2 / counts)
+    return centre - half, centre + half
