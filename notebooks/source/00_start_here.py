@@ -87,7 +87,7 @@ plots.draw_shares(
 )
 # %% [markdown]
 # *The figure in words:* one dot for each ten years of age, with the number of people below it. The
-# share at work is middling among the youngest (17 to 19), high between twenty and sixty, and falls steeply
+# share at work is middling among the youngest (17 to 19), high between twenty and sixty, and low
 # after that. The bars through the dots say how sure we may be; with so many people they are short.
 #
 # **Your turn.** Compute the share of people at work for each code of `SEX` (1 male, 2 female).
