@@ -4,6 +4,7 @@ A schema is a value: it is inferred from a training frame, written into the pass
 and read back equal. The checking itself is in :mod:`capstone_lib.schema.gate`.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from html import escape
@@ -18,7 +19,29 @@ __all__ = ["Category", "Column", "Kind", "Schema"]
 
 Kind = Literal["integer", "number", "category", "boolean"]
 Category = int | str
+_DEFAULTS: dict[str, Any] = {"nullable": False, "on_unknown": "reject", "title": "", "labels": {}}
+_COPIES: dict[str, Any] = {"categories": list, "labels": dict}
 _KINDS = ("integer", "number", "category", "boolean")
+
+
+def _check_categories(name: str, categories: tuple[Category, ...]) -> None:
+    """Refuse categories that a row could never be compared with."""
+    if {type(category) for category in categories} not in ({int}, {str}):
+        raise SchemaError(
+            f"column {name!r}: categories must be all whole numbers or all text, and at least one; "
+            f"seen {categories[:3]}"
+        )
+    if len(set(categories)) < len(categories):
+        raise SchemaError(f"column {name!r}: a category is named twice")
+    for value in categories:
+        if isinstance(value, str) and not _is_unicode(value):
+            raise SchemaError(f"column {name!r}: the category {value!r} is not Unicode text")
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise SchemaError(f"column {name!r}: the category {value} is wider than 64 bits")
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 @dataclass(frozen=True)
@@ -69,11 +92,10 @@ class Column:
                 f"column {self.name!r}: categories belong to kind 'category' and to no other; "
                 f"seen kind {self.kind!r} with categories={self.categories!r}"
             )
-        if self.categories is not None and len({type(c) for c in self.categories}) > 1:
-            raise SchemaError(
-                f"column {self.name!r}: categories must be all whole numbers or all text; "
-                f"seen a mixture such as {self.categories[:3]}"
-            )
+        if not isinstance(self.name, str) or not _is_unicode(self.name):
+            raise SchemaError(f"column {self.name!r}: a name must be text; rename the column")
+        if self.categories is not None:
+            _check_categories(self.name, self.categories)
 
     @property
     def is_text(self) -> bool:
@@ -85,11 +107,9 @@ class Column:
         out: dict[str, Any] = {"name": self.name, "kind": self.kind}
         for item in fields(self)[2:]:
             value = getattr(self, item.name)
-            if value not in (None, "", False, {}) and (item.name, value) != (
-                "on_unknown",
-                "reject",
-            ):
-                out[item.name] = list(value) if item.name == "categories" else value
+            if value is None or (item.name in _DEFAULTS and value == _DEFAULTS[item.name]):
+                continue
+            out[item.name] = _COPIES.get(item.name, lambda same: same)(value)
         return out
 
     @classmethod
@@ -99,6 +119,8 @@ class Column:
         unknown = sorted(set(data) - known)
         if unknown:
             raise SchemaError(f"a column has unknown fields {unknown}; known are {sorted(known)}")
+        if not {"name", "kind"} <= set(data):
+            raise SchemaError(f"a column needs a name and a kind; seen only {sorted(data)}")
         values = dict(data)
         if values.get("categories") is not None:
             values["categories"] = tuple(values["categories"])
@@ -142,7 +164,7 @@ class Schema:
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
-        doubles = sorted({name for name in names if names.count(name) > 1})
+        doubles = sorted(name for name, times in Counter(names).items() if times > 1)
         if doubles:
             raise SchemaError(f"column names must be unique; seen twice: {doubles}")
         if not names:
@@ -239,7 +261,7 @@ class Schema:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Schema":
         """Read what :meth:`to_dict` wrote."""
-        return cls(tuple(map(Column.from_dict, data["columns"])), id=data.get("id"))
+        return cls(tuple(map(Column.from_dict, data.get("columns", ()))), id=data.get("id"))
 
     def _repr_html_(self) -> str:
         rows = "".join(

@@ -4,6 +4,7 @@ Whole-table problems (a missing column, text where numbers belong) raise; proble
 are counted, and the rows marked, so that a night's run can set them aside and go on.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -154,21 +155,20 @@ def check(schema: Schema, data: Any, *, ids: Any = None, parse_text: bool = Fals
 def _arrange(schema: Schema, data: Any) -> tuple[Mapping[str, Any], list[Problem]]:
     """Columns by name, and the problems of the table as a whole."""
     names, pick = _named(data)
+    times = Counter(names)
     problems = [
         Problem(name, "missing_column", "error", expected=schema[name].describe())
         for name in schema.names
-        if name not in names
+        if name not in times
     ]
     problems += [
-        Problem(name, "duplicate_column", "error") for name in schema.names if names.count(name) > 1
+        Problem(name, "duplicate_column", "error") for name in schema.names if times[name] > 1
     ]
     known = {*schema.names, schema.id}
     problems += [
-        Problem(str(name), "unexpected_column", "warning")
-        for name in dict.fromkeys(names)
-        if name not in known
+        Problem(str(name), "unexpected_column", "warning") for name in times if name not in known
     ]
-    there = [name for name in schema.names if names.count(name) == 1]
+    there = [name for name in schema.names if times[name] == 1]
     return {name: pick(name) for name in there}, problems
 
 
@@ -230,11 +230,9 @@ def _extent(values: np.ndarray) -> tuple[float, float]:
 
 
 def _examine_ids(name: str, ids: Any, n_rows: int) -> list[tuple[Problem, np.ndarray]]:
-    array = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array(ids, from_pandas=True)
+    array = _id_array(name, ids)
     if len(array) != n_rows:
         raise SchemaError(f"{len(array):,} ids were given for {n_rows:,} rows")
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
     column = Column(name, "category", categories=("",))
     found = []
     if array.null_count:
@@ -249,6 +247,25 @@ def _examine_ids(name: str, ids: Any, n_rows: int) -> list[tuple[Problem, np.nda
     if again.any():
         found.append(_found(column, "duplicate_id", "error", np.flatnonzero(again), array))
     return found
+
+
+def _id_array(name: str, ids: Any) -> pa.Array:
+    try:
+        array = (
+            ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array(ids, from_pandas=True)
+        )
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
+        raise SchemaError(
+            f"the ids in {name!r} cannot be read ({error}); ids are whole numbers of 64 bits, "
+            "or text"
+        ) from error
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_nested(array.type):
+        raise SchemaError(f"the ids in {name!r} are {array.type}; ids are whole numbers or text")
+    return array
 
 
 def _strictly_rising(array: pa.Array) -> bool:
@@ -275,7 +292,7 @@ def _found(
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = repr(value.item() if isinstance(value, np.generic) else value)
     return text if len(text) <= 40 else f"{text[:37]}…"
 
 

@@ -30,7 +30,7 @@ def infer_columns(
     if not frame.columns.is_unique:
         doubles = sorted(set(frame.columns[frame.columns.duplicated()]))
         raise SchemaError(f"column names must be unique; seen twice: {doubles}")
-    strangers = sorted(set(categories) - set(frame.columns))
+    strangers = sorted(map(str, set(categories) - set(frame.columns)))
     if strangers:
         raise SchemaError(f"categories are given for columns that the frame lacks: {strangers}")
     return tuple(
@@ -72,7 +72,7 @@ def _numeric(name: str, values: Any, *, nullable: bool) -> Column:
 
 def _from_objects(name: str, values: Any, *, nullable: bool) -> Column:
     known = values.dropna()
-    seen = {type(plain(value)) for value in known.unique()} if len(known) else set()
+    seen = {type(plain(value)) for value in known}
     if seen == {bool}:
         return Column(name, "boolean", nullable)
     if seen == {str}:
@@ -85,7 +85,13 @@ def _from_objects(name: str, values: Any, *, nullable: bool) -> Column:
 
 
 def _tidy(name: str, categories: Sequence[Any]) -> tuple[Category, ...]:
-    return tuple(sorted(_whole(name, categories)))
+    known = set(_whole(name, categories))
+    if len(set(map(type, known))) > 1:
+        raise SchemaError(
+            f"column {name!r}: categories must be all whole numbers or all text; seen a mixture "
+            f"such as {sorted(known, key=str)[:3]}"
+        )
+    return tuple(sorted(known, key=lambda category: (category,)))
 
 
 def _whole(name: str, categories: Sequence[Any]) -> Iterator[Category]:

@@ -4,8 +4,9 @@ Numbers keep the width they came in; text is decoded once per distinct value. Te
 for a number, nor true/false for 1/0, unless the source has no types (``parse_text``, for CSV).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ __all__ = ["Rows", "UnreadableError", "read"]
 _SHOWN = 3
 _TABLE = 4096  # widest span of codes that is looked up in a table
 _NONE = np.empty(0, dtype=np.intp)
+_NOT_COLUMNS = (str, bytes, bytearray, Mapping, Set)  # a mapping's keys are not its values
 
 
 class UnreadableError(Exception):
@@ -59,8 +61,10 @@ def read(column: Column, data: Any, *, parse_text: bool = False) -> Rows:
     array, strangers = _to_arrow(column, data)
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    if pa.types.is_null(array.type):
-        array = array.cast(pa.string() if column.is_text else pa.float64())
+    if array.null_count == len(array) and not _suits(column, array.type):
+        array = pa.nulls(len(array), _empty_type(column))
+    if _is_string(array.type) and not _is_utf8(array):
+        array, strangers = _one_by_one(column, _decoded(array))
     if column.is_text:
         return _read_text(column, array, strangers)
     if parse_text and _is_string(array.type):
@@ -78,7 +82,7 @@ def _to_arrow(column: Column, data: Any) -> tuple[pa.Array, Strangers]:
         return data, _NOBODY
     if getattr(data, "ndim", 1) != 1:
         raise UnreadableError(f"{data.ndim} dimensions instead of one")
-    if isinstance(data, str) or not hasattr(data, "__len__"):
+    if isinstance(data, _NOT_COLUMNS) or not hasattr(data, "__len__"):
         raise UnreadableError(f"one {type(data).__name__} instead of a column of values")
     try:
         array = pa.array(data, from_pandas=True)
@@ -93,13 +97,13 @@ def _one_by_one(column: Column, data: Any) -> tuple[pa.Array, Strangers]:
     kept: list[Any] = []
     wrong: dict[int, Any] = {}
     for row, value in enumerate(data):
-        missing = value is None or (isinstance(value, float) and np.isnan(value))
+        missing = _is_missing(value)
         good = missing or fits(value)
         kept.append(None if missing or not good else _bounded(value))
         if not good:
             wrong[row] = value
-    if len(wrong) == len(kept):
-        raise UnreadableError(f"values such as {type(next(iter(data))).__name__}")
+    if wrong and len(wrong) == len(kept):
+        raise UnreadableError(f"values such as {_kind_of(wrong[0])}")
     return pa.array(kept, from_pandas=True), _strangers(wrong)
 
 
@@ -107,14 +111,38 @@ def _strangers(values: dict[int, Any]) -> Strangers:
     return Strangers(np.array(list(values), dtype=np.intp), tuple(values.values()))
 
 
+def _is_missing(value: Any) -> bool:
+    """None, not-a-number of any make, and the missing values of pandas."""
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    if isinstance(value, float | np.floating):
+        return bool(np.isnan(value))
+    return value is None or type(value).__name__ in ("NAType", "NaTType")
+
+
+def _kind_of(value: Any) -> str:
+    name = type(value).__name__
+    return f"{name} that is not Unicode" if isinstance(value, str) and not _encodes(value) else name
+
+
 def _fits_kind(column: Column) -> Callable[[Any], bool]:
     if column.is_text:
-        return lambda value: isinstance(value, str)
+        return lambda value: isinstance(value, str) and _encodes(value)
     if column.kind == "boolean":
         return lambda value: isinstance(value, bool | np.bool_)
     return lambda value: (
-        isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+        isinstance(value, int | float | np.integer | np.floating | Decimal)
+        and not isinstance(value, bool)
     )
+
+
+def _encodes(text: str) -> bool:
+    """Whether the text is Unicode: half a surrogate pair is none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _bounded(value: Any) -> Any:
@@ -133,12 +161,45 @@ def _is_string(kind: pa.DataType) -> bool:
     )
 
 
+def _suits(column: Column, kind: pa.DataType) -> bool:
+    if column.is_text:
+        return _is_string(kind)
+    if column.kind == "boolean":
+        return bool(pa.types.is_boolean(kind))
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _empty_type(column: Column) -> pa.DataType:
+    if column.is_text:
+        return pa.string()
+    return pa.bool_() if column.kind == "boolean" else pa.float64()
+
+
+def _is_utf8(array: pa.Array) -> bool:
+    """Whether text from a file is text: Arrow takes any bytes on trust."""
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _decoded(array: pa.Array) -> list[Any]:
+    """Each value as text, or as bytes where they are no UTF-8."""
+    values = array.cast(pa.large_binary()).to_pylist()
+    return [value if value is None else _text_or_bytes(value) for value in values]
+
+
+def _text_or_bytes(value: bytes) -> str | bytes:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
 def _read_text(column: Column, array: pa.Array, strangers: Strangers) -> Rows:
     if not _is_string(array.type):
-        if array.null_count == len(array):
-            array = array.cast(pa.string())
-        else:
-            raise UnreadableError(f"{array.type} instead of text")
+        raise UnreadableError(f"{array.type} instead of text")
     encoded = array.dictionary_encode()
     words = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
     codes = encoded.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False)
@@ -149,7 +210,7 @@ def _read_text(column: Column, array: pa.Array, strangers: Strangers) -> Rows:
 
 
 def _read_boolean(array: pa.Array, strangers: Strangers) -> Rows:
-    if not pa.types.is_boolean(array.type) and array.null_count != len(array):
+    if not pa.types.is_boolean(array.type):
         raise UnreadableError(f"{array.type} instead of true/false")
     nulls = _null_mask(array)
     if nulls is None:
@@ -195,7 +256,7 @@ def _unknown(column: Column, values: np.ndarray, fractional: np.ndarray) -> np.n
             strange[known - low] = False
             found: np.ndarray = strange[values.astype(np.int64) - low]
             return found
-    unknown = ~np.isin(values, known) & np.isfinite(values)
+    unknown: np.ndarray = ~np.isin(values, known) & np.isfinite(values)
     unknown[fractional] = False
     return unknown
 
