@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Predictions,
         export_model,
         load_model,
+        verify_parity,
     )
     from capstone_lib.batch import BatchRun, score_batch
     from capstone_lib.data import Census, load_census
@@ -34,6 +35,7 @@ _HOME = {
     "load_model": "artifact",
     "open_store": "store",
     "score_batch": "batch",
+    "verify_parity": "artifact",
 }
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "load_model",
     "open_store",
     "score_batch",
+    "verify_parity",
 ]
 
 __version__ = _version("capstone-lib")

@@ -48,7 +48,14 @@ class ConversionError(ArtifactError):
 
 
 class ParityError(ArtifactError):
-    """The converted graph does not give the pipeline's answers, so no file was written."""
+    """The converted graph does not give the pipeline's answers, so no file was written.
+
+    ``report`` is the :class:`capstone_lib.artifact.ParityReport` of the best attempt.
+    """
+
+    def __init__(self, message: str, report: Any = None) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class SourceError(CapstoneError, ValueError):

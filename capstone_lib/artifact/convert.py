@@ -1,8 +1,8 @@
 """From a fitted pipeline to ONNX: the ways there are, best first.
 
-Each plan is a way to convert; the parity gate (:mod:`capstone_lib.artifact.parity`) decides which of
-them may be used. Trees have their own exact way; everything else goes through skl2onnx, first in
-single and then in double precision.
+Each plan is a way to convert; the parity gate (:mod:`capstone_lib.artifact.parity`) decides which
+of them may be used. Trees have their own exact way; everything else goes through skl2onnx, first
+in single and then in double precision.
 """
 
 import copy
@@ -36,7 +36,9 @@ def plans(pipeline: Any, schema: Schema) -> Iterator[Plan]:
     if steps:
         yield Plan("trees behind skl2onnx", lambda: _trees_behind(steps, model, schema))
     yield Plan("skl2onnx, single precision", lambda: _skl2onnx(pipeline, schema, TensorProto.FLOAT))
-    yield Plan("skl2onnx, double precision", lambda: _skl2onnx(pipeline, schema, TensorProto.DOUBLE))
+    yield Plan(
+        "skl2onnx, double precision", lambda: _skl2onnx(pipeline, schema, TensorProto.DOUBLE)
+    )
 
 
 def flatten(pipeline: Any) -> list[Any]:
@@ -108,9 +110,7 @@ def _skl2onnx(pipeline: Any, schema: Schema, kind: int) -> onnx.ModelProto:
         raise ConversionError(shorten(error)) from error
     if options:
         _keep_probabilities(model)
-    return graph.gather_inputs(
-        model, schema, placeholders=[name for name, _ in types], kind=kind
-    )
+    return graph.gather_inputs(model, schema, placeholders=[name for name, _ in types], kind=kind)
 
 
 def _by_position(pipeline: Any, schema: Schema) -> tuple[bool, Any]:

@@ -18,6 +18,7 @@ __all__ = [
     "NotFoldableError",
     "code",
     "column_names",
+    "encoded_columns",
     "text_code",
     "trace",
 ]
@@ -74,6 +75,7 @@ def _trace_columns(transformer: Any, schema: Schema) -> Iterator[Feature]:
 
 
 def column_names(columns: Any, known: list[str]) -> list[str]:
+    """Names of columns that a ColumnTransformer was given by name, position or mask."""
     if isinstance(columns, str):
         return [columns]
     if isinstance(columns, slice):
@@ -109,6 +111,7 @@ def _trace_one_hot(step: Any, schema: Schema, names: list[str]) -> Iterator[Feat
 
 
 def code(schema: Schema, name: str, category: Any) -> float:
+    """The number that stands for a category of a raw column in the matrix of doubles."""
     missing = category is None or (isinstance(category, float) and np.isnan(category))
     if schema[name].is_text:
         return TEXT_MISSING_CODE if missing else text_code(schema, name, str(category))
@@ -121,3 +124,27 @@ def code(schema: Schema, name: str, category: Any) -> float:
 
 def _raw(schema: Schema, name: str) -> Feature:
     return Feature(schema.names.index(name))
+
+
+def encoded_columns(pipeline: Any, schema: Schema) -> dict[str, tuple[int, ...]]:
+    """Columns of whole numbers that a fitted encoder takes as codes, with the codes it knows."""
+    found: dict[str, tuple[int, ...]] = {}
+    steps = getattr(pipeline, "steps", [("", pipeline)])
+    first = steps[0][1]
+    pairs = (
+        [
+            (step, column_names(columns, list(first.feature_names_in_)))
+            for _, step, columns in first.transformers_
+            if not isinstance(columns, slice)
+        ]
+        if type(first).__name__ == "ColumnTransformer"
+        else [(first, list(schema.names))]
+    )
+    for step, names in pairs:
+        inner = [part for _, part in getattr(step, "steps", [("", step)])]
+        for encoder in inner:
+            for name, known in zip(names, getattr(encoder, "categories_", []), strict=False):
+                if known.dtype.kind in "iuf":
+                    codes = known[np.isfinite(known.astype(float))]
+                    found[name] = tuple(int(c) for c in codes if float(c).is_integer())
+    return found

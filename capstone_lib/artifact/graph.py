@@ -1,9 +1,9 @@
-"""Pieces of ONNX graphs: inputs, the tree node, joining. Every graph here answers ``probabilities``."""
+"""Pieces of ONNX graphs: inputs, the tree node, joining. All answer ``probabilities``."""
 
 from typing import Any
 
 import numpy as np
-import onnx
+import onnx.compose
 from onnx import TensorProto, helper, numpy_helper
 
 from capstone_lib.artifact.fold import TEXT_MISSING_CODE, TEXT_UNKNOWN_CODE, text_code
@@ -100,7 +100,7 @@ def tree_nodes(ensemble: Ensemble, matrix: str) -> tuple[list[Any], list[Any]]:
     constants = [numpy_helper.from_array(ensemble.base.astype(np.float64), "capstone.base")]
     if ensemble.link in ("sigmoid", "binary"):
         link = "Sigmoid" if ensemble.link == "sigmoid" else "Identity"
-        constants.append(numpy_helper.from_array(np.float64(1.0), "capstone.one"))
+        constants.append(numpy_helper.from_array(np.array(1.0), "capstone.one"))
         nodes += [
             helper.make_node(link, ["capstone.raw"], ["capstone.second"]),
             helper.make_node("Sub", ["capstone.one", "capstone.second"], ["capstone.first"]),
@@ -184,6 +184,8 @@ def gather_inputs(
         The element type of numbers.
     """
     numbers, text = split_names(schema)
+    model = onnx.compose.add_prefix(model, "model.", rename_outputs=False)
+    placeholders = [f"model.{name}" for name in placeholders]
     if len(placeholders) == 1 and len(schema.names) > 1:
         front = [helper.make_node("Identity", [NUMBERS], placeholders)]
     else:

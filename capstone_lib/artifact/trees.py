@@ -1,8 +1,9 @@
 """Trees as one ONNX node: every split exactly as scikit-learn takes it.
 
-scikit-learn's tree models become a ``TreeEnsemble`` node (ai.onnx.ml 5) in double precision, with the
-direction of missing values, native categories and, where a one-hot encoder stands in front, splits on
-the codes themselves. Anything else is left to skl2onnx (:mod:`capstone_lib.artifact.convert`).
+scikit-learn's tree models become a ``TreeEnsemble`` node (ai.onnx.ml 5) in double precision, with
+the direction of missing values, native categories and, where a one-hot encoder stands in front,
+splits on the codes themselves. Anything else is left to skl2onnx
+(:mod:`capstone_lib.artifact.convert`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -95,7 +96,7 @@ class Ensemble:
                 self._add_split(node, features[node.feature], places)
 
     def _place(self, tree: _Tree, output: int) -> list[tuple[int, int]]:
-        """For each node its position in the node's arrays, and whether that is the leaves' array."""
+        """For each node its position in its array, and whether that is the array of leaves."""
         places, at = [], len(self.feature_ids)
         for node in tree:
             if isinstance(node, _Leaf):
@@ -107,9 +108,7 @@ class Ensemble:
                 at += 1
         return places
 
-    def _add_split(
-        self, node: _Split, feature: Feature, places: Sequence[tuple[int, int]]
-    ) -> None:
+    def _add_split(self, node: _Split, feature: Feature, places: Sequence[tuple[int, int]]) -> None:
         left, right = places[node.left], places[node.right]
         if feature.code is not None:
             mode, value, (yes, no), missing = _NEQ, feature.code, (left, right), True

@@ -1,0 +1,19 @@
+"""The artifact: one ONNX file with preprocessing, model, decision head and passport."""
+
+from capstone_lib.artifact.conformal import Conformal, ReviewRule
+from capstone_lib.artifact.export import export_model, verify_parity
+from capstone_lib.artifact.model import Artifact, Predictions, load_model
+from capstone_lib.artifact.parity import ParityReport
+from capstone_lib.artifact.passport import Passport
+
+__all__ = [
+    "Artifact",
+    "Conformal",
+    "ParityReport",
+    "Passport",
+    "Predictions",
+    "ReviewRule",
+    "export_model",
+    "load_model",
+    "verify_parity",
+]
