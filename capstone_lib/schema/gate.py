@@ -11,11 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from capstone_lib.errors import SchemaError
 from capstone_lib.schema.definition import Column, Schema
-from capstone_lib.schema.values import Rows, UnreadableError, read
+from capstone_lib.schema.values import Rows, UnreadableError, flat, read
 
 __all__ = ["Checked", "Problem", "check"]
 
@@ -259,10 +258,7 @@ def _id_array(name: str, ids: Any) -> pa.Array:
             f"the ids in {name!r} cannot be read ({error}); ids are whole numbers of 64 bits, "
             "or text"
         ) from error
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
+    array = flat(array)
     if pa.types.is_nested(array.type):
         raise SchemaError(f"the ids in {name!r} are {array.type}; ids are whole numbers or text")
     return array
@@ -278,15 +274,13 @@ def _strictly_rising(array: pa.Array) -> bool:
 def _found(
     column: Column, code: str, severity: Any, indices: np.ndarray, source: Any
 ) -> tuple[Problem, np.ndarray]:
-    first = indices[:_EXAMPLES]
+    first = indices[:_EXAMPLES].tolist()
     shown = (
-        pc.take(source, pa.array(first)).to_pylist()
+        [source[row].as_py() for row in first]
         if isinstance(source, pa.Array)
         else source[:_EXAMPLES]
     )
-    examples = tuple(
-        f"row {row}: {_short(value)}" for row, value in zip(first.tolist(), shown, strict=True)
-    )
+    examples = tuple(f"row {row}: {_short(v)}" for row, v in zip(first, shown, strict=True))
     expected = "" if code.endswith("_id") else column.describe()
     return Problem(column.name, code, severity, len(indices), examples, expected), indices
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from capstone_lib.schema.definition import Column
 
-__all__ = ["Rows", "UnreadableError", "read"]
+__all__ = ["Rows", "UnreadableError", "flat", "read"]
 
 _SHOWN = 3
 _TABLE = 4096  # widest span of codes that is looked up in a table
@@ -59,12 +59,10 @@ def read(column: Column, data: Any, *, parse_text: bool = False) -> Rows:
         If no value of the column has the right type, or the data is not one-dimensional.
     """
     array, strangers = _to_arrow(column, data)
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
     if array.null_count == len(array) and not _suits(column, array.type):
         array = pa.nulls(len(array), _empty_type(column))
-    if _is_string(array.type) and not _is_utf8(array):
-        array, strangers = _one_by_one(column, _decoded(array))
+    if _is_string(array.type) and (column.is_text or parse_text) and not _is_utf8(array):
+        array, strangers = _decoded(column, array)
     if column.is_text:
         return _read_text(column, array, strangers)
     if parse_text and _is_string(array.type):
@@ -76,10 +74,8 @@ def read(column: Column, data: Any, *, parse_text: bool = False) -> Rows:
 
 def _to_arrow(column: Column, data: Any) -> tuple[pa.Array, Strangers]:
     """The data as one Arrow array, and the rows whose type no array of the kind can hold."""
-    if isinstance(data, pa.ChunkedArray):
-        return data.combine_chunks(), _NOBODY
-    if isinstance(data, pa.Array):
-        return data, _NOBODY
+    if isinstance(data, pa.Array | pa.ChunkedArray):
+        return flat(data), _NOBODY
     if getattr(data, "ndim", 1) != 1:
         raise UnreadableError(f"{data.ndim} dimensions instead of one")
     if isinstance(data, _NOT_COLUMNS) or not hasattr(data, "__len__"):
@@ -88,7 +84,17 @@ def _to_arrow(column: Column, data: Any) -> tuple[pa.Array, Strangers]:
         array = pa.array(data, from_pandas=True)
     except (pa.ArrowException, OverflowError, ValueError, TypeError):
         return _one_by_one(column, data)
-    return (array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array), _NOBODY
+    return flat(array), _NOBODY
+
+
+def flat(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """The same values as one array, without chunks and without a dictionary."""
+    encoded = pa.types.is_dictionary(array.type)
+    if encoded and not len(array):
+        return pa.nulls(0, array.type.value_type)
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    return array.dictionary_decode() if encoded else array
 
 
 def _one_by_one(column: Column, data: Any) -> tuple[pa.Array, Strangers]:
@@ -102,8 +108,8 @@ def _one_by_one(column: Column, data: Any) -> tuple[pa.Array, Strangers]:
         kept.append(None if missing or not good else _bounded(value))
         if not good:
             wrong[row] = value
-    if wrong and len(wrong) == len(kept):
-        raise UnreadableError(f"values such as {_kind_of(wrong[0])}")
+    if wrong and all(value is None for value in kept):
+        raise UnreadableError(f"values such as {_kind_of(next(iter(wrong.values())))}")
     return pa.array(kept, from_pandas=True), _strangers(wrong)
 
 
@@ -184,17 +190,19 @@ def _is_utf8(array: pa.Array) -> bool:
     return True
 
 
-def _decoded(array: pa.Array) -> list[Any]:
-    """Each value as text, or as bytes where they are no UTF-8."""
-    values = array.cast(pa.large_binary()).to_pylist()
-    return [value if value is None else _text_or_bytes(value) for value in values]
-
-
-def _text_or_bytes(value: bytes) -> str | bytes:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value
+def _decoded(column: Column, array: pa.Array) -> tuple[pa.Array, Strangers]:
+    """The text that is text, and the rows whose bytes are none."""
+    raw = array.cast(pa.large_binary()).to_pylist()
+    texts = [value if value is None else value.decode(errors="backslashreplace") for value in raw]
+    if not column.is_text:  # parsing tells what is no number
+        return pa.array(texts, pa.string()), _NOBODY
+    wrong = {
+        row: value
+        for row, (value, text) in enumerate(zip(raw, texts, strict=True))
+        if text is not None and value != text.encode()
+    }
+    kept = [None if row in wrong else text for row, text in enumerate(texts)]
+    return pa.array(kept, pa.string()), _strangers(wrong)
 
 
 def _read_text(column: Column, array: pa.Array, strangers: Strangers) -> Rows:
