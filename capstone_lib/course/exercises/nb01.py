@@ -233,7 +233,7 @@ ex_01_person = Exercise(
     judge_person,
     starter="person = ...",
     hints=(
-        "artifact.schema lists the columns; census.decode puts codes into words.",
+        "census.schema lists the columns; census.dictionary['SCHL'].labels has words for codes.",
         "Begin with someone's row: train[census.features].iloc[0].to_dict(), and change it.",
         "check names every problem at once; put them right one after the other.",
     ),
