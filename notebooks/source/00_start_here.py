@@ -37,7 +37,7 @@ plots.use_style()
 # stage.
 
 # %%
-plots.draw_loop(here=["data", "train", "export", "batch"])
+figure = plots.draw_loop(here=["data", "train", "export", "batch"])
 # %% [markdown]
 # *The figure in words:* from the census data an arrow leads to training and on to export, which
 # writes one file. The file works in two places, in batch and in real time. Both write into one
@@ -82,7 +82,7 @@ census.decode(some, titles=True)
 
 # %%
 decade = people["AGEP"] // 10 * 10
-plots.draw_shares(
+figure = plots.draw_shares(
     people["employed"], decade, xlabel="age, from … years on", ylabel="people at work"
 )
 # %% [markdown]
