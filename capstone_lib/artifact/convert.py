@@ -8,8 +8,10 @@ in single and then in double precision.
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import TensorProto
 
@@ -18,7 +20,7 @@ from capstone_lib.artifact.trees import Feature, UnsupportedModelError, read_ens
 from capstone_lib.errors import ConversionError
 from capstone_lib.schema import Schema
 
-__all__ = ["Plan", "describe", "flatten", "plans", "shorten"]
+__all__ = ["Plan", "describe", "flatten", "parts_of", "plans", "shorten"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,9 @@ def plans(pipeline: Any, schema: Schema) -> Iterator[Plan]:
     *steps, model = flatten(pipeline)
     yield Plan("trees on raw codes", lambda: _folded(steps, model, schema))
     if steps:
-        yield Plan("trees behind skl2onnx", lambda: _trees_behind(steps, model, schema))
+        for kind, words in ((TensorProto.DOUBLE, "double"), (TensorProto.FLOAT, "single")):
+            build = partial(_trees_behind, steps, model, schema, kind)
+            yield Plan(f"trees behind skl2onnx, {words} precision", build)
     yield Plan("skl2onnx, single precision", lambda: _skl2onnx(pipeline, schema, TensorProto.FLOAT))
     yield Plan(
         "skl2onnx, double precision", lambda: _skl2onnx(pipeline, schema, TensorProto.DOUBLE)
@@ -73,7 +77,7 @@ def _folded(steps: list[Any], model: Any, schema: Schema) -> onnx.ModelProto:
     return graph.folded_trees(schema, ensemble)
 
 
-def _trees_behind(steps: list[Any], model: Any, schema: Schema) -> onnx.ModelProto:
+def _trees_behind(steps: list[Any], model: Any, schema: Schema, kind: int) -> onnx.ModelProto:
     from sklearn.pipeline import Pipeline
 
     try:
@@ -81,7 +85,7 @@ def _trees_behind(steps: list[Any], model: Any, schema: Schema) -> onnx.ModelPro
     except (UnsupportedModelError, ValueError) as reason:
         raise ConversionError(str(reason)) from reason
     front = Pipeline([(f"step{i}", step) for i, step in enumerate(steps)])
-    prepared = _skl2onnx(front, schema, TensorProto.DOUBLE)
+    prepared = _skl2onnx(front, schema, kind)
     return graph.append_trees(prepared, ensemble)
 
 
@@ -104,7 +108,7 @@ def _skl2onnx(pipeline: Any, schema: Schema, kind: int) -> onnx.ModelProto:
             pipeline,
             initial_types=types,
             options=options,
-            target_opset={"": graph.OPSET, "ai.onnx.ml": 3},
+            custom_conversion_functions=_corrected(kind),
         )
     except Exception as error:  # a converter may raise anything at all
         raise ConversionError(shorten(error)) from error
@@ -113,28 +117,103 @@ def _skl2onnx(pipeline: Any, schema: Schema, kind: int) -> onnx.ModelProto:
     return graph.gather_inputs(model, schema, placeholders=[name for name, _ in types], kind=kind)
 
 
+def _corrected(kind: int) -> dict[Any, Any]:
+    """Converters of skl2onnx that need a correction."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.preprocessing import StandardScaler
+
+    corrected: dict[Any, Any] = {HistGradientBoostingClassifier: _convert_histogram}
+    if kind == TensorProto.DOUBLE:
+        corrected[StandardScaler] = _convert_scaler
+    return corrected
+
+
+def _convert_scaler(scope: Any, operator: Any, container: Any) -> None:
+    """Scale in double precision: the converter's own way rounds to single before a tree splits."""
+    from skl2onnx.algebra.onnx_ops import OnnxDiv, OnnxSub
+
+    step, opset = operator.raw_operator, container.target_opset
+    width = step.n_features_in_
+    mean = np.zeros(width) if step.mean_ is None else step.mean_
+    scale = np.ones(width) if step.scale_ is None else step.scale_
+    shifted = OnnxSub(operator.inputs[0], mean.reshape(1, -1), op_version=opset)
+    scaled = OnnxDiv(
+        shifted, scale.reshape(1, -1), op_version=opset, output_names=operator.outputs[:1]
+    )
+    scaled.add_to(scope, container)
+
+
+def _convert_histogram(scope: Any, operator: Any, container: Any) -> None:
+    """Write truth values as the whole numbers that ONNX asks for."""
+    from skl2onnx.common._registration import get_converter
+
+    add_node = container.add_node
+
+    def add_whole(*args: Any, **attributes: Any) -> None:
+        key = "nodes_missing_value_tracks_true"
+        if key in attributes:
+            attributes[key] = [int(flag) for flag in attributes[key]]
+        add_node(*args, **attributes)
+
+    container.add_node = add_whole
+    try:
+        get_converter("SklearnHistGradientBoostingClassifier")(scope, operator, container)
+    finally:
+        container.add_node = add_node
+
+
 def _by_position(pipeline: Any, schema: Schema) -> tuple[bool, Any]:
-    """Whether columns enter one by one, and the pipeline with column names turned into places.
+    """Whether columns enter one by one, and a copy that the converter understands.
 
-    The fitted pipeline is left as it is: only what changes is copied.
+    In the copy columns are chosen by place, and a missing text is the word that stands for it.
     """
-    from sklearn.compose import ColumnTransformer
-    from sklearn.pipeline import Pipeline
-
-    if isinstance(pipeline, ColumnTransformer):
-        known = list(pipeline.feature_names_in_)
-        changed = copy.copy(pipeline)
-        changed.transformers_ = [
-            (name, step, [schema.names.index(known[i]) for i in _places(columns, known)])
-            for name, step, columns in pipeline.transformers_
+    pipeline = copy.deepcopy(pipeline)
+    nested = [part for part in parts_of(pipeline) if hasattr(part, "transformers_")]
+    for part in nested:
+        known = list(part.feature_names_in_)
+        part.transformers_ = [
+            (name, _for_text(step, columns, known, schema), _places(columns, known))
+            for name, step, columns in part.transformers_
         ]
-        return True, changed
-    if isinstance(pipeline, Pipeline):
-        by_column, first = _by_position(pipeline.steps[0][1], schema)
-        changed = copy.copy(pipeline)
-        changed.steps = [(pipeline.steps[0][0], first), *pipeline.steps[1:]]
-        return by_column, changed
-    return any(column.is_text for column in schema.columns), pipeline
+    first = flatten(pipeline)[0]
+    text = any(column.is_text for column in schema.columns)
+    return text or hasattr(first, "transformers_"), pipeline
+
+
+def _for_text(step: Any, columns: Any, known: list[str], schema: Schema) -> Any:
+    """Let imputers and encoders of text know the word that stands for a missing value."""
+    names = [known[place] for place in _places(columns, known)]
+    if isinstance(step, str) or not all(name in schema.names for name in names):
+        return step
+    if not any(schema[name].is_text for name in names):
+        return step
+    for part in parts_of(step):
+        if hasattr(part, "missing_values"):
+            part.missing_values = graph.TEXT_MISSING
+        if hasattr(part, "categories_"):
+            part.categories_ = [
+                np.array([graph.TEXT_MISSING if _missing(c) else c for c in known_words], object)
+                for known_words in part.categories_
+            ]
+    return step
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value != value)
+
+
+def parts_of(step: Any) -> Iterator[Any]:
+    """A fitted step and everything fitted inside it."""
+    yield step
+    inner = [part for _, part in getattr(step, "steps", [])]
+    inner += [entry[1] for entry in getattr(step, "transformers_", [])]
+    inner += [part for _, part in getattr(step, "transformer_list", [])]
+    inner += list(getattr(step, "calibrated_classifiers_", []))
+    for name in ("estimator", "base_estimator", "best_estimator_"):
+        inner += [getattr(step, name)] if hasattr(step, name) else []
+    for part in inner:
+        if part is not None and not isinstance(part, str):
+            yield from parts_of(part)
 
 
 def _places(columns: Any, known: list[str]) -> list[int]:

@@ -305,6 +305,9 @@ def _convert(
         except (ConversionError, ArtifactError) as error:
             refused.append(f"{plan.name}: {error}")
             continue
+        except Exception as error:  # onnxruntime's errors have no common base
+            refused.append(f"{plan.name}: the graph fails on rows given: {convert.shorten(error)}")
+            continue
         if report.ok:
             return graph, candidate, report
         reports.append(report)
@@ -313,7 +316,8 @@ def _convert(
     raise ConversionError(
         f"{convert.describe(pipeline)} cannot be converted to ONNX:\n  "
         + "\n  ".join(refused)
-        + "\nReplace the step that is named, or export a simpler pipeline."
+        + "".join(f"\nLikely cause: {cause}" for cause in parity.likely_causes(pipeline, rows))
+        + "\nReplace the step that is named, or export a simpler pipeline. No file was written."
     )
 
 

@@ -116,7 +116,7 @@ def code(schema: Schema, name: str, category: Any) -> float:
     if schema[name].is_text:
         return TEXT_MISSING_CODE if missing else text_code(schema, name, str(category))
     if missing:
-        raise NotFoldableError("missing values as a category of numbers")
+        return float("nan")
     if abs(float(category)) > _EXACT:
         raise NotFoldableError("codes too large to be exact")
     return float(category)

@@ -98,11 +98,10 @@ def tree_nodes(ensemble: Ensemble, matrix: str) -> tuple[list[Any], list[Any]]:
     nodes.append(_ensemble_node(ensemble, matrix))
     nodes.append(helper.make_node("Add", ["capstone.sums", "capstone.base"], ["capstone.raw"]))
     constants = [numpy_helper.from_array(ensemble.base.astype(np.float64), "capstone.base")]
-    if ensemble.link in ("sigmoid", "binary"):
-        link = "Sigmoid" if ensemble.link == "sigmoid" else "Identity"
+    if ensemble.link == "sigmoid":
         constants.append(numpy_helper.from_array(np.array(1.0), "capstone.one"))
         nodes += [
-            helper.make_node(link, ["capstone.raw"], ["capstone.second"]),
+            helper.make_node("Sigmoid", ["capstone.raw"], ["capstone.second"]),
             helper.make_node("Sub", ["capstone.one", "capstone.second"], ["capstone.first"]),
             helper.make_node(
                 "Concat", ["capstone.first", "capstone.second"], ["probabilities"], axis=1
@@ -111,7 +110,11 @@ def tree_nodes(ensemble: Ensemble, matrix: str) -> tuple[list[Any], list[Any]]:
     elif ensemble.link == "softmax":
         nodes.append(helper.make_node("Softmax", ["capstone.raw"], ["probabilities"], axis=1))
     else:
-        nodes.append(helper.make_node("Identity", ["capstone.raw"], ["probabilities"]))
+        divisor = np.array(float(ensemble.divisor))
+        constants.append(numpy_helper.from_array(divisor, "capstone.divisor"))
+        nodes.append(
+            helper.make_node("Div", ["capstone.raw", "capstone.divisor"], ["probabilities"])
+        )
     return nodes, constants
 
 

@@ -304,6 +304,11 @@ def _read_passport(data: bytes, where: str) -> Passport:
 
     sealed = data[:-_SEAL_LENGTH]
     intact = len(data) > _SEAL_LENGTH and _seal(sealed) == data[-_SEAL_LENGTH:]
+    if not intact and _SEAL_KEY in data[-_SEAL_LENGTH:]:
+        raise ArtifactError(
+            f"{where} was changed after it was exported: its content does not match its hash; "
+            "use the original file or export the model again"
+        )
     try:
         model = onnx.ModelProto.FromString(data)
     except (DecodeError, ValueError) as error:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from capstone_lib.artifact.convert import parts_of
 from capstone_lib.errors import SchemaError
 from capstone_lib.schema import Column, Schema
 
@@ -253,13 +254,20 @@ def likely_causes(pipeline: Any, X: Any) -> Iterator[str]:
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.impute import SimpleImputer
 
-    parts = list(_parts(pipeline))
+    parts = list(parts_of(pipeline))
     if any(isinstance(part, SimpleImputer) and part.add_indicator for part in parts):
         yield (
             "SimpleImputer(add_indicator=True) in front of an encoder is converted wrongly: "
             "fill missing codes with a code of their own, SimpleImputer(strategy='constant')"
         )
-    if any(isinstance(p, CalibratedClassifierCV) and p.method == "isotonic" for p in parts):
+    calibrated = [part for part in parts if isinstance(part, CalibratedClassifierCV)]
+    if any(hasattr(part.estimator, "steps") for part in calibrated):
+        yield (
+            "CalibratedClassifierCV around a whole pipeline is converted as if it had been fitted "
+            "on probabilities: calibrate only the last step, "
+            "make_pipeline(preprocessing, CalibratedClassifierCV(classifier))"
+        )
+    elif any(part.method == "isotonic" for part in calibrated):
         yield (
             "CalibratedClassifierCV(method='isotonic') turns a rounding into another step: "
             "use method='sigmoid', or calibrate the threshold instead"
@@ -270,16 +278,3 @@ def likely_causes(pipeline: Any, X: Any) -> Iterator[str]:
         "rounding to single precision at a split or a step: encode codes with OneHotEncoder, "
         "leave trees unscaled, scale only what goes into a linear model"
     )
-
-
-def _parts(step: Any) -> Iterator[Any]:
-    """A step and everything fitted inside it."""
-    yield step
-    inner = [part for _, part in getattr(step, "steps", [])]
-    inner += [part for _, part, _ in getattr(step, "transformers_", [])]
-    inner += [part for _, part in getattr(step, "transformer_list", [])]
-    for name in ("estimator", "base_estimator", "best_estimator_"):
-        inner += [getattr(step, name)] if hasattr(step, name) else []
-    for part in inner:
-        if part is not None and not isinstance(part, str):
-            yield from _parts(part)

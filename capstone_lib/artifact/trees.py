@@ -26,7 +26,7 @@ class Feature:
     """Where one column of a model's design matrix comes from.
 
     ``index`` is the raw column; ``code`` is set when the design column is the indicator of one code
-    of that raw column (a folded one-hot encoder).
+    of that raw column (a folded one-hot encoder); NaN is the code of a missing value.
     """
 
     index: int
@@ -62,8 +62,8 @@ class Ensemble:
         Sums per row.
     base : numpy.ndarray of shape (n_outputs,)
         Added to the sums.
-    link : {"sigmoid", "softmax", "identity", "binary"}
-        What makes probabilities of the sums; "binary" means the sum is the second class's.
+    link : {"sigmoid", "softmax", "mean"}
+        What makes probabilities of the sums; "mean" divides them by ``divisor``.
     float32_first : bool
         Whether the model rounds its input to single precision before it compares.
     """
@@ -72,6 +72,7 @@ class Ensemble:
     base: np.ndarray
     link: str
     float32_first: bool
+    divisor: int = 1
     feature_ids: list[int] = field(default_factory=list)
     modes: list[int] = field(default_factory=list)
     splits: list[float] = field(default_factory=list)
@@ -110,7 +111,9 @@ class Ensemble:
 
     def _add_split(self, node: _Split, feature: Feature, places: Sequence[tuple[int, int]]) -> None:
         left, right = places[node.left], places[node.right]
-        if feature.code is not None:
+        if feature.code is not None and np.isnan(feature.code):
+            mode, value, (yes, no), missing = _LEQ, np.inf, (left, right), False
+        elif feature.code is not None:
             mode, value, (yes, no), missing = _NEQ, feature.code, (left, right), True
         elif node.members is not None:
             mode, value, (yes, no), missing = _MEMBER, 0.0, (left, right), False
@@ -244,14 +247,13 @@ def _read_boosting(model: Any, features: Sequence[Feature]) -> Ensemble:
 def _read_forest(model: Any, estimators: Sequence[Any], features: Sequence[Feature]) -> Ensemble:
     if model.n_outputs_ != 1:
         raise UnsupportedModelError("several targets at once")
+    # summed and then divided, class by class, as scikit-learn does: a tie must stay a tie
     n_classes = len(model.classes_)
-    outputs = range(1, 2) if n_classes == 2 else range(n_classes)
-    link = "binary" if n_classes == 2 else "identity"
-    result = Ensemble(len(outputs), np.zeros(len(outputs)), link, True)
+    result = Ensemble(n_classes, np.zeros(n_classes), "mean", True, divisor=len(estimators))
     for estimator in estimators:
-        for place, output in enumerate(outputs):
-            shares = estimator.tree_.value[:, 0, output] / len(estimators)
-            result.add(list(_plain_tree(estimator.tree_, shares)), features, place)
+        for output in range(n_classes):
+            shares = estimator.tree_.value[:, 0, output]
+            result.add(list(_plain_tree(estimator.tree_, shares)), features, output)
     return result
 
 
