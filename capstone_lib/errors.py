@@ -17,6 +17,7 @@ __all__ = [
     "SchemaError",
     "SourceError",
     "StoreError",
+    "TooManyRejectsError",
 ]
 
 
@@ -68,6 +69,10 @@ class StoreError(CapstoneError, RuntimeError):
 
 class RunError(CapstoneError, RuntimeError):
     """A batch run or a notebook run failed after it had started."""
+
+
+class TooManyRejectsError(RunError):
+    """More rows were bad than the caller can bear: nothing was published."""
 
 
 class MissingExtraError(CapstoneError, ImportError):

@@ -95,7 +95,7 @@ class BatchRun:
         cell = "<td style='text-align:right'>{}</td>".format
         body = "".join(
             f"<tr><td style='text-align:left'>{escape(s.name)}</td>{cell(f'{s.rows:,}')}"
-            f"{cell(f'{s.seconds:.2f}')}{cell(f'{s.rows_per_s:,.0f}' if s.rows else '')}</tr>"
+            f"{cell(f'{s.seconds:.2f}')}{cell(_speed(s))}</tr>"
             for s in self.steps
         )
         done = "scored" if self.status == "published" else "had been scored before; nothing to do:"
@@ -106,3 +106,8 @@ class BatchRun:
         )
         columns = "<tr><th>step</th><th>rows</th><th>seconds at work</th><th>rows/s</th></tr>"
         return f"{head}<table><thead>{columns}</thead><tbody>{body}</tbody></table>"
+
+
+def _speed(step: Step) -> str:
+    """Rows a second in words; a step of microseconds has no speed worth telling."""
+    return f"{step.rows_per_s:,.0f}" if step.rows and step.seconds >= 0.001 else ""

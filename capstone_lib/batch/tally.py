@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from capstone_lib.batch.pipeline import Scored
-from capstone_lib.errors import RunError
+from capstone_lib.errors import TooManyRejectsError
 from capstone_lib.schema import Problem
 
 __all__ = ["Tally"]
@@ -51,7 +51,8 @@ class Tally:
         """Count rows that were rejected only when they were written, for a repeated id."""
         self.rows -= late
         self.rejected += late
-        self._reasons["row id: duplicate_id"] += late
+        if late:
+            self._reasons["row id: duplicate_id"] += late
 
     def note(self, problems: Iterable[Problem], *, first: int = 0) -> None:
         """Add what the gate found in a stretch that begins at row ``first``."""
@@ -71,16 +72,16 @@ class Tally:
         return tuple({**asdict(p), "examples": list(p.examples)} for p in found[:_KEPT])
 
     def check(self, run_id: str, *, at_end: bool) -> None:
-        """Raise a :class:`RunError` if more rows are bad than the caller can bear."""
+        """Raise a :class:`TooManyRejectsError` if more rows are bad than the caller can bear."""
         total = self.rows + self.rejected if at_end else self.expected
         if total is None or self.rejected <= self.max_reject_share * total:
             return
         reasons = "; ".join(f"{text} ({n:,})" for text, n in self._reasons.most_common(_REASONS))
-        raise RunError(
+        raise TooManyRejectsError(
             f"{self.rejected:,} of {total:,} rows were rejected"
             f"{'' if at_end else ' so far'}, and at most {self.max_reject_share:.1%} may be: "
             f"nothing was published. Most often: {reasons}. See store.rejects(run_id={run_id!r}); "
-            "mend the source, or allow more with max_reject_share="
+            "mend the source, or allow more with a larger max_reject_share"
         )
 
 

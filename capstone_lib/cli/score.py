@@ -64,7 +64,7 @@ def score(
     """
     from capstone_lib.artifact import load_model
     from capstone_lib.batch import score_batch
-    from capstone_lib.errors import RunError
+    from capstone_lib.errors import TooManyRejectsError
 
     try:
         done = score_batch(
@@ -76,7 +76,7 @@ def score(
             max_reject_share=max_reject_share,
             workers=workers,
         )
-    except RunError as error:
+    except TooManyRejectsError as error:
         click.echo(f"capstone: {error}", err=True)
         return REFUSED
     _tell(done, as_json=as_json)
