@@ -205,7 +205,7 @@ def test_too_many_bad_rows_fail_the_run_and_stay_readable(artifact, people, plac
     with cap.open_store(place) as store:
         assert store.predictions().empty
         assert store.runs()["status"].tolist() == ["failed"]
-        assert store.runs()["error"].str.startswith("RunError").all()
+        assert store.runs()["error"].str.startswith("TooManyRejectsError").all()
         assert len(store.rejects(run_id=store.runs()["run_id"].iloc[0])) == 750
 
     run = cap.score_batch(artifact, bad, store=place, as_of=DAY, max_reject_share=0.25)
