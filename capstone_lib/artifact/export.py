@@ -3,7 +3,6 @@
 Nothing is written unless the graph gives the pipeline's answers on every row.
 """
 
-import re
 from dataclasses import replace
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -11,7 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from capstone_lib.artifact import convert, fold, parity
+from capstone_lib.artifact import convert, parity
+from capstone_lib.artifact.admission import (
+    all_rows,
+    ask_pipeline,
+    check_arguments,
+    check_columns,
+    check_predict,
+    class_index,
+    class_labels,
+    known_codes,
+    lenient,
+)
 from capstone_lib.artifact.conformal import Conformal, ReviewRule, calibrate, choose_review_cut
 from capstone_lib.artifact.files import frame_sha256
 from capstone_lib.artifact.head import attach_head
@@ -22,7 +32,6 @@ from capstone_lib.schema import Schema
 
 __all__ = ["export_model", "verify_parity"]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LIBRARIES = ("capstone-lib", "scikit-learn", "skl2onnx", "onnx", "onnxruntime", "numpy")
 
 
@@ -104,14 +113,14 @@ def export_model(
     >>> artifact.predict({"sex": [1], "age": [25]}).label
     array([1]...)
     """
-    _check_arguments(name, version, coverage, threshold, review_budget)
-    classes = _classes(pipeline, threshold)
-    _check_columns(pipeline, X_train)
-    schema = _lenient(_known_codes(pipeline, schema or Schema.infer(X_train)))
-    rows = _all_rows(X_train, X_calibration)
+    check_arguments(name, version, coverage, threshold, review_budget)
+    classes = class_labels(pipeline, threshold)
+    check_columns(pipeline, X_train)
+    schema = lenient(known_codes(pipeline, schema or Schema.infer(X_train)))
+    rows = all_rows(X_train, X_calibration)
     schema.check(rows).raise_for_errors()
-    expected = _expect(pipeline, rows, threshold)
-    _check_predict(pipeline, rows, expected, threshold)
+    expected = ask_pipeline(pipeline, rows, threshold)
+    check_predict(pipeline, rows, expected, threshold)
     passport = Passport(
         name=name,
         version=version,
@@ -187,110 +196,6 @@ def verify_parity(
     return parity.compare(artifact, X, expected, tolerance=tolerance)
 
 
-def _check_arguments(
-    name: str,
-    version: str,
-    coverage: float | None,
-    threshold: float | None,
-    review_budget: float | None,
-) -> None:
-    for what, text in (("name", name), ("version", version)):
-        if not isinstance(text, str) or not _NAME.fullmatch(text):
-            raise ArtifactError(
-                f"the {what} {text!r} is not usable: it names files and tables, so write up to 64 "
-                "letters, digits, dots, dashes or underscores, beginning with a letter or digit"
-            )
-    for what, share in (("coverage", coverage), ("threshold", threshold)):
-        if share is not None and not 0 < share < 1:
-            raise ArtifactError(f"the {what} must lie between 0 and 1; seen {share!r}")
-    if review_budget is not None and not 0 <= review_budget <= 1:
-        raise ArtifactError(f"the review budget is a share from 0 to 1; seen {review_budget!r}")
-
-
-def _classes(pipeline: Any, threshold: float | None) -> tuple[Any, ...]:
-    if not hasattr(pipeline, "predict_proba") or not hasattr(pipeline, "classes_"):
-        raise ConversionError(
-            "export_model takes a fitted classifier with predict_proba; seen "
-            f"{type(pipeline).__name__}: fit it first, or choose a classifier that gives "
-            "probabilities"
-        )
-    classes = tuple(np.asarray(pipeline.classes_).tolist())
-    if all(isinstance(value, float) and value.is_integer() for value in classes):
-        classes = tuple(int(value) for value in classes)
-    if len({type(value) for value in classes}) != 1 or not isinstance(classes[0], int | str):
-        raise ConversionError(
-            f"classes must be whole numbers, text or true/false; seen {classes[:3]}"
-        )
-    if len(classes) < 2:
-        raise ConversionError(f"a classifier needs two classes or more; seen {classes}")
-    if threshold is not None and len(classes) != 2:
-        raise ArtifactError(
-            f"a threshold needs exactly two classes; this model has {len(classes)}: leave it out"
-        )
-    return classes
-
-
-def _check_columns(pipeline: Any, X: Any) -> None:
-    known = getattr(pipeline, "feature_names_in_", None)
-    if known is None or not hasattr(X, "columns"):
-        return
-    if list(known) != list(X.columns):
-        raise ConversionError(
-            f"the pipeline was fitted on the columns {list(known)}; X_train has "
-            f"{list(X.columns)}: pass the same columns in the same order"
-        )
-
-
-def _lenient(schema: Schema) -> Schema:
-    """Let unknown categories through for now: parity decides which the model can bear."""
-    return schema.with_columns([replace(column, on_unknown="warn") for column in schema.columns])
-
-
-def _expect(pipeline: Any, rows: Any, threshold: float | None) -> parity.Expected:
-    try:
-        return parity.expect(pipeline, rows, threshold=threshold)
-    except (ValueError, TypeError) as error:
-        raise ConversionError(
-            f"the pipeline itself cannot score the rows it was given: {convert.shorten(error)}"
-        ) from error
-
-
-def _check_predict(
-    pipeline: Any, X: Any, expected: parity.Expected, threshold: float | None
-) -> None:
-    sample = X.iloc[:1000]
-    if threshold is None and (pipeline.predict(sample) != expected.label[:1000]).any():
-        raise ConversionError(
-            "this pipeline's predict does not follow from its predict_proba, so the label to "
-            "export is ambiguous: pass the operating threshold"
-        )
-
-
-def _all_rows(X_train: Any, X_calibration: Any) -> Any:
-    import pandas as pd
-
-    if X_calibration is None:
-        return X_train
-    missing = [column for column in X_train.columns if column not in X_calibration.columns]
-    if missing:
-        raise ArtifactError(f"X_calibration lacks the columns {missing} that X_train has")
-    return pd.concat([X_train, X_calibration[list(X_train.columns)]], ignore_index=True)
-
-
-def _known_codes(pipeline: Any, schema: Schema) -> Schema:
-    """Columns of whole numbers that a fitted encoder takes as codes become categories."""
-    codes = fold.encoded_columns(pipeline, schema)
-    return schema.with_columns(
-        [
-            replace(
-                column, kind="category", categories=codes[column.name], minimum=None, maximum=None
-            )
-            for column in schema.columns
-            if column.kind == "integer" and column.name in codes
-        ]
-    )
-
-
 def _convert(
     pipeline: Any, rows: Any, expected: parity.Expected, passport: Passport, tolerance: float
 ) -> tuple[Any, Passport, parity.ParityReport]:
@@ -355,7 +260,7 @@ def _probabilities(graph: Any, passport: Passport) -> Any:
     def ask(columns: Any) -> np.ndarray:
         n_rows = len(next(iter(columns.values())))
         tiles = [
-            session.run(None, bare._feed(columns, start, min(start + 4096, n_rows)))[0]
+            session.run(None, bare.feed(columns, start, min(start + 4096, n_rows)))[0]
             for start in range(0, n_rows, 4096)
         ]
         return np.concatenate(tiles)
@@ -378,7 +283,7 @@ def _calibrated(
     checked.raise_for_errors()
     conformal: Conformal | None = None
     if coverage is not None:
-        truth = _class_index(passport.classes, y, len(X))
+        truth = class_index(passport.classes, y, len(X))
         conformal = calibrate(
             ask(checked.columns), truth, coverage=coverage, class_conditional=class_conditional
         )
@@ -392,20 +297,3 @@ def _calibrated(
         review=review,
         calibration={"rows": len(X), "sha256": frame_sha256(X)},
     )
-
-
-def _class_index(classes: tuple[Any, ...], y: Any, n_rows: int) -> np.ndarray:
-    if y is None or len(y) != n_rows:
-        raise ArtifactError(
-            f"X_calibration has {n_rows:,} rows and y_calibration "
-            f"{'is missing' if y is None else f'{len(y):,}'}: pass one label a row"
-        )
-    place = {value: index for index, value in enumerate(classes)}
-    values = np.asarray(y).tolist()
-    strangers = sorted({str(value) for value in values if value not in place})
-    if strangers:
-        raise ArtifactError(
-            f"y_calibration holds labels the model does not know: {strangers[:5]}; "
-            f"known are {list(classes)}"
-        )
-    return np.array([place[value] for value in values], dtype=np.int64)

@@ -195,7 +195,7 @@ class Artifact:
         """
         n_rows = len(columns[self.schema.names[0]])
         tiles = [
-            self.session.run(None, self._feed(columns, start, min(start + _TILE, n_rows)))
+            self.session.run(None, self.feed(columns, start, min(start + _TILE, n_rows)))
             for start in range(0, n_rows, _TILE)
         ] or [self._nothing()]
         parts = [np.concatenate(part) for part in zip(*tiles, strict=True)]
@@ -208,7 +208,8 @@ class Artifact:
             classes=self.classes,
         )
 
-    def _feed(self, columns: Any, start: int, stop: int) -> dict[str, np.ndarray]:
+    def feed(self, columns: Any, start: int, stop: int) -> dict[str, np.ndarray]:
+        """The graph's inputs for rows ``start`` to ``stop`` of columns that passed the gate."""
         feed: dict[str, np.ndarray] = {}
         numbers = [column.name for column in self.schema.columns if not column.is_text]
         if NUMBERS in self._inputs:
