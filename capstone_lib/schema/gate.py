@@ -132,23 +132,26 @@ def check(schema: Schema, data: Any, *, ids: Any = None, parse_text: bool = Fals
             read_columns[name] = read(schema[name], values, parse_text=parse_text)
         except UnreadableError as reason:
             whole.append(_whole(schema[name], f"found {reason}"))
+    found = [item for name, rows in read_columns.items() for item in _examine(schema[name], rows)]
     if any(problem.severity == "error" for problem in whole):
-        raise _refusal(whole, "the table does not fit the schema")
+        told = [*whole, *(problem for problem, _ in found)]
+        raise _refusal(_errors_first(told), "the table does not fit the schema")
     lengths = {name: len(rows.values) for name, rows in read_columns.items()}
     if len(set(lengths.values())) > 1:
         raise SchemaError(f"columns must be equally long; seen {lengths}")
     n_rows = next(iter(lengths.values()))
-    found = [
-        item for column in schema.columns for item in _examine(column, read_columns[column.name])
-    ]
     found += _examine_ids(schema.id or "id", ids, n_rows) if ids is not None else []
     valid = np.ones(n_rows, dtype=bool)
     for problem, rows in found:
         if problem.severity == "error":
             valid[rows] = False
-    problems = sorted((*whole, *(p for p, _ in found)), key=lambda p: p.severity != "error")
+    problems = _errors_first([*whole, *(problem for problem, _ in found)])
     columns = {name: rows.values for name, rows in read_columns.items()}
-    return Checked(columns, valid, tuple(problems), tuple(found))
+    return Checked(columns, valid, problems, tuple(found))
+
+
+def _errors_first(problems: list[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda problem: problem.severity != "error"))
 
 
 def _arrange(schema: Schema, data: Any) -> tuple[Mapping[str, Any], list[Problem]]:

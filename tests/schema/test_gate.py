@@ -247,3 +247,19 @@ def test_the_first_of_equal_ids_is_kept(ids):
 def test_ids_that_are_none(ids, said):
     with pytest.raises(SchemaError, match=said):
         one("integer").check({"x": [1, 2]}, ids=ids)
+
+
+def test_a_column_of_the_wrong_type_does_not_hide_what_is_wrong_elsewhere():
+    schema = Schema(
+        (
+            Column("sex", "category", categories=(1, 2)),
+            Column("age", "integer", minimum=17, maximum=89),
+        )
+    )
+    with pytest.raises(SchemaError) as caught:
+        schema.check({"sex": ["female"], "age": [16.5]})
+    assert [(p.column, p.code) for p in caught.value.problems] == [
+        ("sex", "wrong_type"),
+        ("age", "fractional"),
+        ("age", "out_of_range"),
+    ]
