@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Coded", "Decision", "DecisionBook", "code_decisions"]
+__all__ = ["Coded", "Decision", "DecisionBook", "classes_by_label", "code_decisions"]
 
 _BITS = 40
 
@@ -22,7 +22,7 @@ class Decision:
     Attributes
     ----------
     label : int or str
-        The class decided for.
+        The class decided for; true/false is 1/0, as outcomes are.
     prediction_set : str
         The classes that cannot be excluded, as a JSON list: ``[0, 1]``.
     review : bool
@@ -130,4 +130,16 @@ def _code_wide(
 
 def _decision(position: int, members: list[int], review: bool, classes: Sequence[Any]) -> Decision:
     named = json.dumps([classes[k] for k in members], ensure_ascii=False)
-    return Decision(classes[position], named, review)
+    label = classes[position]
+    return Decision(int(label) if isinstance(label, bool) else label, named, review)
+
+
+def classes_by_label(classes: Sequence[Any]) -> dict[str, Any]:
+    """Which class a stored label means, written as text: true/false is stored as 1/0.
+
+    Examples
+    --------
+    >>> classes_by_label([False, True])
+    {'0': False, '1': True}
+    """
+    return {str(int(name) if isinstance(name, bool) else name): name for name in classes}

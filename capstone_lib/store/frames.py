@@ -98,9 +98,11 @@ def _per_row(piece: Piece, pick: Callable[[Decision], Any], dtype: Any) -> np.nd
 
 
 def _labels(pieces: Sequence[Piece]) -> np.ndarray:
-    """Labels as the models' classes are: whole numbers, or else objects."""
-    whole = all(isinstance(d.label, int) for piece in pieces for d in piece.decisions)
-    dtype: Any = np.int64 if whole else object
+    """Labels as the models' classes are: true/false, whole numbers, or else objects."""
+    labels = [d.label for piece in pieces for d in piece.decisions]
+    dtype: Any = np.int64 if all(isinstance(label, int) for label in labels) else object
+    if labels and all(isinstance(label, bool) for label in labels):
+        dtype = bool
     return _joined([_per_row(piece, lambda d: d.label, dtype) for piece in pieces], dtype)
 
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from capstone_lib.errors import StoreError
-from capstone_lib.store.decisions import Decision, DecisionBook
+from capstone_lib.store.decisions import Decision, DecisionBook, classes_by_label
 from capstone_lib.store.frames import Piece
 from capstone_lib.store.ids import encode_id, encode_ids
 from capstone_lib.store.run import Reject, RunRecord, ScoredBatch
@@ -186,7 +186,7 @@ def _asked(ids: Any) -> pa.Array:
 
 
 def _piece(table: pa.Table, record: RunRecord) -> Piece:
-    named = {str(value): value for value in record.classes}
+    named = classes_by_label(record.classes)
     said = [table[name].combine_chunks() for name in ("label", "prediction_set", "review")]
     coded = [
         part if pa.types.is_dictionary(part.type) else part.dictionary_encode() for part in said

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Select, bindparam, delete, exists, select
 
-from capstone_lib.store.decisions import Decision
+from capstone_lib.store.decisions import Decision, classes_by_label
 from capstone_lib.store.frames import Piece
 from capstone_lib.store.ids import encode_ids
 from capstone_lib.store.run import Reject, RunRecord
@@ -152,7 +152,7 @@ def _piece(connection: Connection, run_key: int, record: RunRecord, rows: Rows) 
 def _decisions(connection: Connection, run_key: int, record: RunRecord) -> list[Decision]:
     """In the order of their numbers; labels as the model's classes are, also from text."""
     query = select(decisions).where(decisions.c.run_key == run_key).order_by(decisions.c.decision)
-    named = {str(value): value for value in record.classes}
+    named = classes_by_label(record.classes)
     return [
         Decision(named[str(row.label)], row.prediction_set, row.review)
         for row in connection.execute(query)
