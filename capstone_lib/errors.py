@@ -8,9 +8,12 @@ from typing import Any
 
 __all__ = [
     "ArtifactError",
+    "AuditError",
     "CapstoneError",
     "ConversionError",
     "DataError",
+    "EndpointError",
+    "LoadTestError",
     "MissingExtraError",
     "ParityError",
     "RunError",
@@ -67,12 +70,38 @@ class StoreError(CapstoneError, RuntimeError):
     """The store cannot be opened, or is not one that this version understands."""
 
 
+class AuditError(CapstoneError, RuntimeError):
+    """An endpoint's answers could not all be written to the store; the message says where they are.
+
+    ``path`` is the file that holds them, ``None`` if there is none.
+    """
+
+    def __init__(self, message: str, path: Any = None) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class EndpointError(CapstoneError, RuntimeError):
+    """An endpoint could not be started, does not answer, or refuses what it was asked.
+
+    ``problem`` is the problem document it answered with, if there is one.
+    """
+
+    def __init__(self, message: str, problem: Any = None) -> None:
+        super().__init__(message)
+        self.problem = problem
+
+
 class RunError(CapstoneError, RuntimeError):
     """A batch run or a notebook run failed after it had started."""
 
 
 class TooManyRejectsError(RunError):
     """More rows were bad than the caller can bear: nothing was published."""
+
+
+class LoadTestError(CapstoneError, RuntimeError):
+    """A load test was refused, could not begin, or its load generator failed."""
 
 
 class MissingExtraError(CapstoneError, ImportError):

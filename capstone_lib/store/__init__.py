@@ -1,10 +1,11 @@
-"""The store: what is remembered of runs, predictions, rejects and outcomes."""
+"""The store: what is remembered of runs, predictions, requests, rollouts and outcomes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from capstone_lib.errors import StoreError
 from capstone_lib.store.base import Attempt, Store
+from capstone_lib.store.rollout import Rollout
 from capstone_lib.store.run import Reject, RunIdentity, RunRecord, ScoredBatch, Step, parse_day
 from capstone_lib.store.staleness import Staleness
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Attempt",
     "Reject",
+    "Rollout",
     "RunIdentity",
     "RunRecord",
     "ScoredBatch",

@@ -15,6 +15,7 @@ from capstone_lib.store.attempt import DatabaseAttempt
 from capstone_lib.store.base import Attempt, Selection, Store
 from capstone_lib.store.engine import open_engine, reading, writing
 from capstone_lib.store.frames import Piece
+from capstone_lib.store.live_database import LiveDatabase
 from capstone_lib.store.outcomes import outcome_rows, outcomes_frame
 from capstone_lib.store.owner import Owner
 from capstone_lib.store.run import Reject, RunIdentity, RunRecord, now
@@ -29,7 +30,7 @@ _CHUNK = 20_000
 _GIVEN_UP = "the process ended before the run was finished (killed, or the machine stopped)"
 
 
-class DatabaseStore(Store):
+class DatabaseStore(LiveDatabase, Store):
     """A store in a database.
 
     Parameters

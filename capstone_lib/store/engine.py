@@ -12,11 +12,13 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
 from capstone_lib.errors import MissingExtraError, StoreError
+from capstone_lib.store.presence import watch_file
 from capstone_lib.store.tables import prepare
 
 __all__ = ["open_engine", "reading", "writing"]
 
 _WAIT_S = 60.0
+_WAITS = "capstone_wait_s"
 _PAGE_BYTES = 16_384
 _CACHE_KB = 16_384
 
@@ -37,6 +39,7 @@ def open_engine(url: str | URL) -> Engine:
             prepare(connection, where=shown)
         if target.get_backend_name() == "sqlite":
             _use_wal(engine)
+            watch_file(engine)
     except StoreError:
         engine.dispose()
         raise
@@ -44,11 +47,12 @@ def open_engine(url: str | URL) -> Engine:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction that writes; SQLite waits for its turn before it begins."""
+def writing(engine: Engine, *, wait_s: float | None = None) -> Iterator[Connection]:
+    """One transaction that writes; SQLite waits for its turn, ``wait_s`` at most, and begins."""
+    options = {"capstone_writes": True, "capstone_wait_s": _WAIT_S if wait_s is None else wait_s}
     with (
         _in_plain_words(engine),
-        engine.connect().execution_options(capstone_writes=True) as connection,
+        engine.connect().execution_options(**options) as connection,
         connection.begin(),
     ):
         yield connection
@@ -133,7 +137,12 @@ def _set_up_sqlite(raw: Any, _: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("capstone_writes", False)
+    options = connection.get_execution_options()
+    wait_s = options.get("capstone_wait_s", _WAIT_S)
+    if connection.info.get(_WAITS, _WAIT_S) != wait_s:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(wait_s * 1000)}")
+        connection.info[_WAITS] = wait_s
+    writes = options.get("capstone_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 

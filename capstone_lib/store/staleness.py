@@ -47,6 +47,13 @@ class Staleness:
         frame: pd.DataFrame = self._frame
         return frame
 
+    def __repr__(self) -> str:
+        return (
+            f"Staleness(now={self.now:%Y-%m-%dT%H:%M}, n={self.n}, missing={self.missing}, "
+            f"median_days={self.median_days:.1f}, p95_days={self.p95_days:.1f}, "
+            f"max_days={self.max_days:.1f})"
+        )
+
     def _repr_html_(self) -> str:
         cells = {
             "asked at": f"{self.now:%Y-%m-%d %H:%M}",
@@ -63,18 +70,31 @@ class Staleness:
         return f"<table><tbody>{rows}</tbody></table>"
 
 
-def parse_moment(value: str | date | datetime) -> datetime:
-    """Read a moment; a date means its start, a time without zone is UTC."""
+def parse_moment(value: str | date | datetime, *, name: str = "now") -> datetime:
+    """Read a moment; a date means its start, a time without zone is UTC.
+
+    Raises
+    ------
+    ValueError
+        If it is not a date or a time.
+    """
+    moment = _read_moment(value)
+    if moment is None:
+        raise ValueError(
+            f"{name} must be a date or a time such as '2016-02-10T08:00'; seen {value!r}"
+        )
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _read_moment(value: Any) -> datetime | None:
     if isinstance(value, str):
         try:
-            value = datetime.fromisoformat(value)
+            return datetime.fromisoformat(value)
         except ValueError:
-            raise ValueError(
-                f"now must be a date or a time such as '2016-02-10T08:00'; seen {value!r}"
-            ) from None
-    elif not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+            return None
+    if isinstance(value, datetime):
+        return value
+    return datetime(value.year, value.month, value.day) if isinstance(value, date) else None
 
 
 def measure(shown: "pd.DataFrame", moment: datetime, *, ids: Any = None) -> Staleness:

@@ -1,7 +1,8 @@
-"""The tables of a store, its two views, and the version of them all.
+"""The tables of a store, its views, and the version of them all.
 
 ``prediction_rows`` holds rows of runs in every state; readers use the view ``predictions``, which
-shows published runs only. Nothing here reads or writes rows.
+shows published runs only. ``request_rows`` names its model by a number; the view ``requests`` shows
+the names. Nothing here reads or writes rows.
 """
 
 from typing import Any
@@ -34,10 +35,14 @@ __all__ = [
     "prediction_rows",
     "prepare",
     "reject_rows",
+    "request_rows",
+    "request_writers",
+    "rollout_rows",
     "runs",
+    "served_models",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class _Untyped(UserDefinedType[Any]):
@@ -154,32 +159,65 @@ outcomes = Table(
     sqlite_with_rowid=False,
 )
 
-# Room: written by the endpoint, the review desk and the alert rules.
-Table(
-    "requests",
+served_models = Table(
+    "served_models",
     metadata,
-    Column("request_id", Text, primary_key=True),
-    Column("row_id", Plain, index=True),
-    Column("received_at", Text, nullable=False, index=True),
-    Column("route", Text, nullable=False),
-    Column("model", Text, nullable=False),
+    Column("served_key", Integer, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
     Column("version", Text, nullable=False),
-    Column("features", JSON, nullable=False),
-    Column("score", Double),
+    Column("artifact", Text, nullable=False, unique=True, comment="SHA-256 of the file"),
+    Column("snapshot", Text, nullable=False, comment="SHA-256 of the training data"),
+)
+
+request_rows = Table(
+    "request_rows",
+    metadata,
+    Column("request_key", Integer, primary_key=True, autoincrement=True),
+    Column("row_id", Plain, index=True),
+    Column("received_at", Double, nullable=False, index=True, comment="seconds since 1970, UTC"),
+    Column("served_key", Integer, ForeignKey("served_models.served_key"), nullable=False),
+    Column("route", Text, nullable=False, comment="stable, canary, shadow or degraded"),
+    Column("features", Text, nullable=False, comment="a JSON object"),
+    Column("score", Double, comment="empty: answered without a model"),
     Column("label", Plain),
     Column("uncertainty", Double),
-    Column("prediction_set", Text),
-    Column("review", Boolean),
-    Column("latency_ms", Double),
-    Column("explanation", JSON),
+    Column("prediction_set", Text, nullable=False, comment="a JSON list of labels"),
+    Column("review", Boolean, nullable=False),
+    Column("latency_ms", Double, nullable=False),
+    Column("explanation", Text, comment="JSON, when it was asked for"),
 )
+
+# Written in the same transaction as the rows: so a chunk that is sent twice is kept once.
+request_writers = Table(
+    "request_writers",
+    metadata,
+    Column("writer", Text, primary_key=True, comment="one log of one process"),
+    Column("written", Integer, nullable=False, comment="of its entries, the first so many"),
+    Column("changed_at", Double, nullable=False, comment="seconds since 1970"),
+)
+
+rollout_rows = Table(
+    "rollout",
+    metadata,
+    Column("rollout_key", Integer, primary_key=True, autoincrement=True),
+    Column("changed_at", Text, nullable=False, comment="ISO time, UTC"),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("route", Text, nullable=False, comment="stable or degraded"),
+    Column("canary_share", Double, nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("shadow", Boolean, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# Room: written by the review desk and the alert rules.
 Table(
     "reviews",
     metadata,
     Column("review_id", Text, primary_key=True),
     Column("row_id", Plain, nullable=False, index=True),
     Column("run_id", Text),
-    Column("request_id", Text),
+    Column("request_key", Integer),
     Column("reason", Text, nullable=False),
     Column("opened_at", Text, nullable=False),
     Column("reviewer", Text),
@@ -219,6 +257,14 @@ _VIEWS = (
     JOIN reject_rows j ON j.run_key = r.run_key
     WHERE r.status IN ('published', 'failed')
     """,
+    """
+    CREATE VIEW requests AS
+    SELECT q.request_key, q.row_id, q.received_at, q.route, m.name AS model, m.version, m.snapshot,
+           q.features, q.score, q.label, q.uncertainty, q.prediction_set, q.review, q.latency_ms,
+           q.explanation
+    FROM request_rows q
+    JOIN served_models m ON m.served_key = q.served_key
+    """,
 )
 
 
@@ -245,8 +291,17 @@ def prepare(connection: Connection, *, where: str) -> None:
     if version != str(SCHEMA_VERSION):
         raise StoreError(
             f"{where} is a store of schema version {version}; this capstone-lib reads and writes "
-            f"version {SCHEMA_VERSION}: upgrade capstone-lib, or use another store"
+            f"version {SCHEMA_VERSION}: {_way_out(version)}"
         )
+
+
+def _way_out(version: str | None) -> str:
+    if version is not None and version.isdecimal() and int(version) < SCHEMA_VERSION:
+        return (
+            "name a new store, and the batch runs will fill it again; the old one stays as it is, "
+            "for the capstone-lib that made it"
+        )
+    return "upgrade capstone-lib, or name another store"
 
 
 def _create(connection: Connection) -> None:

@@ -43,15 +43,18 @@ def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("version", ["2", "0", "x"])
-def test_another_version_is_refused(tmp_path, version):
+@pytest.mark.parametrize(
+    ("version", "way_out"),
+    [("3", "upgrade capstone-lib"), ("x", "upgrade capstone-lib"), ("1", "name a new store")],
+)
+def test_another_version_is_refused_with_a_way_out(tmp_path, version, way_out):
     path = tmp_path / "store.db"
     open_store(path).close()
     with closing(sqlite3.connect(path)) as raw:
         raw.execute("UPDATE meta SET value = ?", (version,))
         raw.commit()
 
-    with pytest.raises(StoreError, match=f"schema version {version}.*upgrade capstone-lib"):
+    with pytest.raises(StoreError, match=f"schema version {version};.*version 2: {way_out}"):
         open_store(path)
 
 

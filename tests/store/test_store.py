@@ -315,8 +315,15 @@ def test_staleness_is_shown_in_words(store):
 
     assert "without a score" in html
     assert "10.0" in html
+    plain = repr(store.staleness(date(2016, 2, 10), ids=[1, 2, 3]))
+    assert plain == (
+        "Staleness(now=2016-02-10T00:00, n=3, missing=1, median_days=10.0, p95_days=10.0, "
+        "max_days=10.0)"
+    )
     with pytest.raises(ValueError, match="now must be a date"):
         store.staleness("tomorrow")
+    with pytest.raises(ValueError, match=r"now must be a date.*seen 7"):
+        store.staleness(7)
 
 
 def test_outcomes_arrive_late_and_are_replaced(store):

@@ -1,0 +1,182 @@
+"""What a store remembers of a live endpoint: its answers, and the rollout it follows.
+
+Only a database does. A folder is written once a run, by one process, and refuses here.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from capstone_lib.errors import StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from capstone_lib.store.rollout import Rollout
+
+__all__ = ["LiveStore"]
+
+
+class LiveStore:
+    """The part of a store that serves an endpoint. Every method refuses until it is overridden."""
+
+    url: str
+
+    @property
+    def file(self) -> Path | None:
+        """The database's file; ``None`` where there is none of its own."""
+        return None
+
+    def register_served(self, *, name: str, version: str, artifact: str, snapshot: str) -> int:
+        """Make a model known that will answer requests.
+
+        Parameters
+        ----------
+        name, version : str
+            The artifact's.
+        artifact : str
+            SHA-256 of the artifact's content; the same artifact gets the same key again.
+        snapshot : str
+            SHA-256 of its training data.
+
+        Returns
+        -------
+        int
+            The ``served_key`` that entries name it by.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be used, or is a folder.
+        """
+        raise self._refusal()
+
+    def write_requests(
+        self,
+        entries: Sequence[tuple[Any, ...]],
+        *,
+        writer: str | None = None,
+        first: int = 0,
+        wait_s: float | None = None,
+    ) -> int:
+        """Keep answers of an endpoint, all or none.
+
+        Parameters
+        ----------
+        entries : sequence of tuple
+            Each ``(row_id, received_at, served_key, route, features, score, label, uncertainty,
+            prediction_set, review, latency_ms, explanation)``. Times are seconds since 1970,
+            features anything that JSON makes an object of, a prediction set a list of labels; an
+            explanation, a score and a label may be ``None``.
+        writer : str, optional
+            Who writes. Its entries are numbered, and none is kept twice: after a failure whose
+            outcome is not known, the same call can be made again.
+        first : int
+            The number of the first of these entries among the writer's.
+        wait_s : float, optional
+            How long to wait for another writer (SQLite); a minute unless told otherwise.
+
+        Returns
+        -------
+        int
+            How many of them were new.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be used now, or is a folder.
+        ValueError
+            If an entry can never be kept, such as one that JSON cannot hold.
+        """
+        raise self._refusal()
+
+    def requests(
+        self,
+        *,
+        since: "str | date | datetime | float | None" = None,
+        route: str | None = None,
+        version: str | None = None,
+        ids: Any = None,
+        last: int | None = None,
+    ) -> "pd.DataFrame":
+        """Logged answers, all or those from a time on, of one route, version or set of ids.
+
+        Parameters
+        ----------
+        since : str, date, datetime or float, optional
+            The earliest time of arrival; text and datetimes without a zone are UTC, a number is
+            seconds since 1970.
+        route, version : str, optional
+            The route, and the model's version, that answered.
+        ids : array, optional
+            Row ids.
+        last : int, optional
+            Of what is selected only the newest so many.
+
+        Returns
+        -------
+        DataFrame
+            Oldest first: ``request_key``, ``row_id``, ``received_at`` (UTC), ``route``, ``model``,
+            ``version``, ``snapshot``, ``features`` (a JSON object), ``score`` and ``uncertainty``
+            (``float32``; NaN: answered without a model), ``label``, ``prediction_set`` (a JSON
+            list), ``review``, ``latency_ms``, ``explanation`` (JSON; missing unless asked for).
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be used, or is a folder.
+        ValueError
+            If ``since`` is no time, or ``last`` no count.
+        """
+        raise self._refusal()
+
+    def rollout(self) -> "Rollout":
+        """What the endpoint does with requests now: the last change, or the default."""
+        raise self._refusal()
+
+    def change_rollout(
+        self,
+        *,
+        who: str,
+        why: str,
+        route: str | None = None,
+        canary_share: float | None = None,
+        paused: bool | None = None,
+        shadow: bool | None = None,
+    ) -> "Rollout":
+        """Change what every process of the endpoint does, within a second.
+
+        Parameters
+        ----------
+        who, why : str
+            Who changes it, a person or a rule, and the reason: they are recorded.
+        route : "stable" or "degraded", optional
+        canary_share : float, optional
+            From 0 to 1.
+        paused, shadow : bool, optional
+            What is left out stays as it is.
+
+        Returns
+        -------
+        Rollout
+            What is in force from now on.
+
+        Raises
+        ------
+        ValueError
+            If a value cannot be, or nobody says who and why; nothing is changed then.
+        StoreError
+            If the store cannot be used, or is a folder.
+        """
+        raise self._refusal()
+
+    def rollout_history(self) -> "pd.DataFrame":
+        """Every change of the rollout, oldest first, with who, when and why."""
+        raise self._refusal()
+
+    def _refusal(self) -> StoreError:
+        return StoreError(
+            f"{self.url} is a folder and keeps batch results only; an endpoint needs a database, "
+            "such as 'sqlite:///predictions.db'"
+        )

@@ -1,0 +1,97 @@
+"""The live part of a store in a database: served models, the log of requests, the rollout."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine
+
+from capstone_lib.store.engine import reading, writing
+from capstone_lib.store.live import LiveStore
+from capstone_lib.store.request_frames import read_requests
+from capstone_lib.store.requests import register_served, write_requests
+from capstone_lib.store.rollout import Rollout
+from capstone_lib.store.rollout_log import add_change, last_rollout, read_history
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LiveDatabase"]
+
+
+class LiveDatabase(LiveStore):
+    """What :class:`capstone_lib.store.live.LiveStore` promises, in the database ``engine``."""
+
+    engine: Engine
+
+    @property
+    def file(self) -> Path | None:
+        """See :attr:`LiveStore.file`."""
+        url = self.engine.url
+        return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+
+    def register_served(self, *, name: str, version: str, artifact: str, snapshot: str) -> int:
+        """See :meth:`LiveStore.register_served`."""
+        with writing(self.engine) as connection:
+            return register_served(
+                connection, name=name, version=version, artifact=artifact, snapshot=snapshot
+            )
+
+    def write_requests(
+        self,
+        entries: Sequence[tuple[Any, ...]],
+        *,
+        writer: str | None = None,
+        first: int = 0,
+        wait_s: float | None = None,
+    ) -> int:
+        """See :meth:`LiveStore.write_requests`."""
+        return write_requests(self.engine, entries, writer=writer, first=first, wait_s=wait_s)
+
+    def requests(
+        self,
+        *,
+        since: str | date | datetime | float | None = None,
+        route: str | None = None,
+        version: str | None = None,
+        ids: Any = None,
+        last: int | None = None,
+    ) -> "pd.DataFrame":
+        """See :meth:`LiveStore.requests`."""
+        with reading(self.engine) as connection:
+            return read_requests(
+                connection, since=since, route=route, version=version, ids=ids, last=last
+            )
+
+    def rollout(self) -> Rollout:
+        """See :meth:`LiveStore.rollout`."""
+        with reading(self.engine) as connection:
+            return last_rollout(connection)
+
+    def change_rollout(
+        self,
+        *,
+        who: str,
+        why: str,
+        route: str | None = None,
+        canary_share: float | None = None,
+        paused: bool | None = None,
+        shadow: bool | None = None,
+    ) -> Rollout:
+        """See :meth:`LiveStore.change_rollout`."""
+        with writing(self.engine) as connection:
+            return add_change(
+                connection,
+                who=who,
+                why=why,
+                route=route,
+                canary_share=canary_share,
+                paused=paused,
+                shadow=shadow,
+            )
+
+    def rollout_history(self) -> "pd.DataFrame":
+        """See :meth:`LiveStore.rollout_history`."""
+        with reading(self.engine) as connection:
+            return read_history(connection)
