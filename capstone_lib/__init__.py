@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from capstone_lib.batch import BatchRun, score_batch
     from capstone_lib.data import Census, load_census
     from capstone_lib.schema import Schema
+    from capstone_lib.serving import Endpoint, Limits, serve
     from capstone_lib.store import Store, open_store
 
 _HOME = {
     "Artifact": "artifact",
     "BatchRun": "batch",
     "Census": "data",
+    "Endpoint": "serving",
+    "Limits": "serving",
     "Passport": "artifact",
     "Predictions": "artifact",
     "Schema": "schema",
@@ -35,6 +38,7 @@ _HOME = {
     "load_model": "artifact",
     "open_store": "store",
     "score_batch": "batch",
+    "serve": "serving",
     "verify_parity": "artifact",
 }
 
@@ -42,6 +46,8 @@ __all__ = [
     "Artifact",
     "BatchRun",
     "Census",
+    "Endpoint",
+    "Limits",
     "Passport",
     "Predictions",
     "Schema",
@@ -51,6 +57,7 @@ __all__ = [
     "load_model",
     "open_store",
     "score_batch",
+    "serve",
     "verify_parity",
 ]
 

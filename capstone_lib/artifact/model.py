@@ -19,9 +19,9 @@ from capstone_lib.schema import Schema
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Artifact", "Predictions", "load_model", "seal"]
+__all__ = ["NUMBERS", "TILE", "Artifact", "Predictions", "load_model", "seal"]
 
-_TILE = 4096
+TILE = 4096
 _SEAL_KEY = b"capstone.sha256"
 NUMBERS = "capstone.numbers"
 TEXT = "capstone.text."
@@ -195,8 +195,8 @@ class Artifact:
         """
         n_rows = len(columns[self.schema.names[0]])
         tiles = [
-            self.session.run(None, self.feed(columns, start, min(start + _TILE, n_rows)))
-            for start in range(0, n_rows, _TILE)
+            self.session.run(None, self.feed(columns, start, min(start + TILE, n_rows)))
+            for start in range(0, n_rows, TILE)
         ] or [self._nothing()]
         parts = [np.concatenate(part) for part in zip(*tiles, strict=True)]
         return Predictions(

@@ -18,6 +18,7 @@ from capstone_lib.cli.inspect import inspect
 from capstone_lib.cli.lab import lab
 from capstone_lib.cli.run import run
 from capstone_lib.cli.score import score
+from capstone_lib.cli.serve import serve
 from capstone_lib.errors import CapstoneError
 
 __all__ = ["capstone", "main"]
@@ -35,7 +36,7 @@ def capstone(debug: bool) -> None:
     """
 
 
-for command in (run, lab, doctor, inspect, score):
+for command in (run, lab, doctor, inspect, score, serve):
     capstone.add_command(command)
 
 

@@ -1,0 +1,106 @@
+"""``capstone serve``: the endpoint as a process, or as several."""
+
+import json
+import sys
+import threading
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["serve"]
+
+_FILE = click.Path(dir_okay=False)
+
+
+@click.command("serve")
+@click.argument("model", type=_FILE)
+@click.option("--store", metavar="URL", help="Log every answer here; follow its rollout.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="0 takes a free one.",
+)
+@click.option("--canary", type=_FILE, help="A model on trial, beside MODEL.")
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1),
+    help="The share of cases that ask the canary, from now on; recorded in the store.",
+)
+@click.option("--fallback", type=_FILE, help="A cheaper model for the degraded route.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes that share the port.",
+)
+@click.option(
+    "--key-file",
+    type=_FILE,
+    help="Holds the bearer key; or set CAPSTONE_KEY. Needed beyond this machine.",
+)
+@click.option("--allowed-host", multiple=True, metavar="NAME", help="May be given several times.")
+@click.option("--max-in-flight", type=click.IntRange(1), help="More are turned away with 503.")
+@click.option("--max-body-bytes", type=click.IntRange(1), help="Larger bodies get 413.")
+@click.option("--max-rows", type=click.IntRange(1), help="The most rows in one request.")
+@click.option("--timeout-s", type=click.FloatRange(0, min_open=True), help="Per request.")
+@click.option("--log-capacity", type=click.IntRange(1), help="Answers that may wait for the log.")
+@click.option("--json", "as_json", is_flag=True, help="Say as JSON where it listens.")
+@click.option("--until-stdin-ends", is_flag=True, help="Stop when the standard input is closed.")
+def serve(model: str, **given: Any) -> int:
+    """Serve the artifact MODEL over HTTP until interrupted.
+
+    Stopping (Ctrl-C or SIGTERM) answers what was accepted and writes the log first.
+    """
+    from capstone_lib.serving.build import Plan
+    from capstone_lib.serving.guard import read_key
+    from capstone_lib.serving.limits import Limits
+    from capstone_lib.serving.workers import run
+
+    bounds = {f.name: given[f.name] for f in fields(Limits) if given[f.name] is not None}
+    plan = Plan(
+        artifact=Path(model),
+        store=given["store"],
+        canary=given["canary"],
+        fallback=given["fallback"],
+        host=given["host"],
+        key=read_key(given["key_file"]),
+        allowed_hosts=given["allowed_host"],
+        limits=Limits(**bounds),
+    )
+    _share(plan, given["share"])
+
+    def tell(port: int) -> None:
+        if given["as_json"]:
+            click.echo(json.dumps({"host": plan.host, "port": port}))
+        else:
+            click.echo(f"serving {model} at http://{plan.host}:{port} (Ctrl-C stops)")
+        sys.stdout.flush()
+
+    end = threading.Event()
+    if given["until_stdin_ends"]:
+        threading.Thread(target=_wait_for_end, args=(end,), daemon=True).start()
+    return run(plan, port=given["port"], workers=given["workers"], ready=tell, end=end)
+
+
+def _share(plan: Any, share: float | None) -> None:
+    if share is None:
+        return
+    if plan.store is None or plan.canary is None:
+        raise click.UsageError("--share needs --canary, and --store to record it in")
+    from capstone_lib.store import open_store
+
+    with open_store(plan.store) as store:
+        store.change_rollout(
+            who="capstone serve", why="--share on the command line", canary_share=share
+        )
+
+
+def _wait_for_end(end: threading.Event) -> None:
+    sys.stdin.buffer.read()
+    end.set()

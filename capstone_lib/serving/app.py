@@ -1,0 +1,245 @@
+"""The endpoint's HTTP: one hot path for ``POST /predict``, Starlette's routes for the rest.
+
+No answer but a problem document leaves it when something is wrong, and never a stack trace.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from capstone_lib.serving.guard import Guard
+from capstone_lib.serving.handlers import Handlers, media_type
+from capstone_lib.serving.problems import ProblemError, body_of, headers_of
+from capstone_lib.serving.service import Service
+
+__all__ = ["Application"]
+
+_LOG = logging.getLogger("capstone_lib.serving")
+_JSON = (b"content-type", b"application/json")
+_CLOSE = {"Connection": "close"}
+_READ = "capstone.read"  # set in the scope once the body is there
+_TURN_S = 0.25
+_SHARED_EVERY_S = 1.0
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class _GoneError(Exception):
+    """The client went away before it had asked."""
+
+
+class Application:
+    """An ASGI application.
+
+    Parameters
+    ----------
+    service : Service
+        What answers.
+    guard : Guard
+        Who may ask.
+    """
+
+    def __init__(self, service: Service, *, guard: Guard) -> None:
+        self.service, self.guard = service, guard
+        self.limits = service.limits
+        self._open: dict[asyncio.Task[Any], float] = {}
+        self._overdue: set[asyncio.Task[Any]] = set()
+        self.handlers = Handlers(service, read=self._read, needs_key=guard.needs_key)
+        routes = self.handlers.routes()
+        self._paths: dict[Any, str] = {route.endpoint: route.path for route in routes}
+        self._rest = Starlette(routes=routes, lifespan=self._lifespan)
+        for kind in (HTTPException, ProblemError):
+            self._rest.add_exception_handler(kind, _tell)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._rest(scope, receive, send)
+            return
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[task] = started = time.perf_counter()
+        path: str = scope["path"]
+        answered = _Answered(send)
+        try:
+            if path == "/predict":
+                body = await self._predict(scope, receive, started)
+                status = 200
+                await send(
+                    {
+                        "type": "http.response.start",
+                        "status": 200,
+                        "headers": [_JSON, (b"content-length", b"%d" % len(body))],
+                    }
+                )
+                await send({"type": "http.response.body", "body": body})
+            else:
+                self.guard.check(dict(scope["headers"]), public=path.startswith("/v2/health/"))
+                await self._rest(scope, receive, answered)
+                path, status = self._path(scope), answered.status
+        except _GoneError:
+            status = 499  # nobody hears it: only the count is for us
+        except ProblemError as problem:
+            status = problem.status
+            await _send_problem(send, problem, protocol=path.startswith("/v2"))
+            path = self._path(scope)
+        except asyncio.CancelledError:
+            if task not in self._overdue:
+                raise
+            status = await self._send_overdue(send, read=_READ in scope)
+        except Exception:
+            _LOG.exception("a request failed")
+            status = 500
+            if not answered.status:
+                await _send_problem(
+                    send, ProblemError(500, "the endpoint failed; its log says why")
+                )
+        finally:
+            del self._open[task]
+            self._overdue.discard(task)
+        self.service.metrics.request(path, status)
+
+    async def _predict(self, scope: dict[str, Any], receive: Receive, started: float) -> bytes:
+        headers = dict(scope["headers"])
+        self.guard.check(headers)
+        if scope["method"] != "POST":
+            raise ProblemError(
+                405,
+                f"{scope['method']} means nothing here; POST a record",
+                headers={"Allow": "POST"},
+            )
+        self._check_media(headers)
+        body = await self._read(headers, scope, receive)
+        return await self.service.predict(body, started)
+
+    def _check_media(self, headers: dict[bytes, bytes]) -> None:
+        media = headers.get(b"content-type", b"")
+        if media != b"application/json" and media_type(media) != b"application/json":
+            raise ProblemError(
+                415,
+                f"the body is {media.decode('latin-1')[:80] or 'of no named type'}; send it as "
+                "application/json",
+            )
+        if headers.get(b"content-encoding", b"identity") != b"identity":
+            raise ProblemError(415, "the body is compressed; send it as it is")
+
+    async def _read(self, headers: dict[bytes, bytes], scope: Any, receive: Any) -> bytes:
+        """Read the whole body, as far as it is allowed to go."""
+        limit = self.limits.max_body_bytes
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length[:20]) > limit:
+            raise _too_large(limit)
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        while message.get("more_body", False):
+            if len(body) > limit:
+                raise _too_large(limit)
+            message = await receive()
+            body += message.get("body", b"")
+        if message["type"] == "http.disconnect":
+            raise _GoneError
+        if len(body) > limit:
+            raise _too_large(limit)
+        scope[_READ] = True
+        return body
+
+    async def _send_overdue(self, send: Send, *, read: bool) -> int:
+        limit = f"{self.limits.timeout_s:g} seconds"
+        if read:
+            self.service.metrics.shed("timeout")
+            headers = {"Retry-After": "1", **_CLOSE}
+            problem = ProblemError(503, f"no answer within {limit}; try again", headers=headers)
+        else:
+            problem = ProblemError(408, f"the body did not arrive within {limit}", headers=_CLOSE)
+        with contextlib.suppress(RuntimeError):  # it had begun to answer
+            await _send_problem(send, problem)
+        return problem.status
+
+    def _path(self, scope: dict[str, Any]) -> str:
+        """Name the route for the count: what strangers make up is one path."""
+        known = "/predict" if scope["path"] == "/predict" else "unknown"
+        return self._paths.get(scope.get("endpoint"), known)
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _: Any) -> AsyncIterator[None]:
+        service = self.service
+        if service.log is not None:
+            service.log.start()
+        watch = asyncio.create_task(self._keep_time())
+        try:
+            yield
+        finally:
+            self.handlers.stopping = True
+            watch.cancel()
+            service.close()
+            if service.log is not None:
+                await asyncio.to_thread(service.log.stop)
+            service.metrics.share(service.gauges())
+
+    async def _keep_time(self) -> None:
+        """End what takes too long, and leave the counts for the fellow workers."""
+        shared = 0.0
+        while True:
+            await asyncio.sleep(_TURN_S)
+            now = time.perf_counter()
+            for task, started in list(self._open.items()):
+                if now - started > self.limits.timeout_s and task not in self._overdue:
+                    self._overdue.add(task)
+                    task.cancel()
+            if now - shared >= _SHARED_EVERY_S:
+                shared = now
+                self.service.metrics.share(self.service.gauges())
+
+
+class _Answered:
+    """A ``send`` that remembers the status."""
+
+    def __init__(self, send: Send) -> None:
+        self._send, self.status = send, 0
+
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)
+
+
+async def _tell(request: Request, error: Exception) -> Response:
+    """Problem documents for Starlette's own errors too."""
+    if isinstance(error, HTTPException):
+        error = ProblemError(
+            error.status_code,
+            f"{request.method} {request.url.path[:80]}: {error.detail}",
+            headers=dict(error.headers or {}),
+        )
+    assert isinstance(error, ProblemError)
+    body = body_of(error, protocol=request.url.path.startswith("/v2"))
+    response = Response(body, error.status)
+    response.raw_headers = headers_of(error, body)
+    return response
+
+
+async def _send_problem(send: Send, problem: ProblemError, *, protocol: bool = False) -> None:
+    body = body_of(problem, protocol=protocol)
+    await send(
+        {
+            "type": "http.response.start",
+            "status": problem.status,
+            "headers": headers_of(problem, body),
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+def _too_large(limit: int) -> ProblemError:
+    return ProblemError(
+        413, f"the body is larger than {limit:,} bytes; send fewer rows at a time", headers=_CLOSE
+    )

@@ -1,0 +1,101 @@
+"""Putting an endpoint together: from artifacts, a store and bounds to an ASGI application."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from capstone_lib.artifact import Artifact, load_model
+from capstone_lib.errors import EndpointError
+from capstone_lib.serving.app import Application
+from capstone_lib.serving.guard import Guard, check_key, is_loopback
+from capstone_lib.serving.limits import Limits
+from capstone_lib.serving.metrics import Metrics
+from capstone_lib.serving.routes import Routes
+from capstone_lib.serving.service import Service
+from capstone_lib.store import open_store
+from capstone_lib.store.rollout import Rollout
+
+__all__ = ["Plan", "build"]
+
+_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that makes an endpoint; see :func:`capstone_lib.serve` for the meaning."""
+
+    artifact: Artifact | str | Path
+    store: Any = None
+    canary: Artifact | str | Path | None = None
+    fallback: Artifact | str | Path | None = None
+    host: str = "127.0.0.1"
+    key: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    metrics_folder: Path | None = None
+
+    def check(self) -> None:
+        """Refuse what would open the door without a key.
+
+        Raises
+        ------
+        EndpointError
+            If it would listen beyond this machine without a key.
+        """
+        if self.key is not None:
+            check_key(self.key)
+        elif not is_loopback(self.host):
+            raise EndpointError(
+                f"{self.host} can be reached from other machines, and there is no key; give one "
+                "(key=, --key-file or the variable CAPSTONE_KEY), or stay on 127.0.0.1"
+            )
+
+    def hosts(self) -> Iterable[str]:
+        """The names under which the endpoint may be addressed; none for any."""
+        if self.allowed_hosts:
+            return {*self.allowed_hosts, *_LOOPBACK_NAMES}
+        return {self.host, *_LOOPBACK_NAMES} if is_loopback(self.host) else ()
+
+
+def build(plan: Plan) -> Application:
+    """Load what is named, and put the application together.
+
+    Raises
+    ------
+    ArtifactError, StoreError, EndpointError
+        If a part cannot be used, before anything listens.
+    """
+    plan.check()
+    stable, canary, fallback = map(_load, (plan.artifact, plan.canary, plan.fallback))
+    assert stable is not None
+    routes = Routes(stable, canary=canary, fallback=fallback)
+    store = None if plan.store is None else open_store(plan.store)
+    keys = {
+        model.route: store.register_served(
+            name=model.name, version=model.version, artifact=model.sha256, snapshot=model.snapshot
+        )
+        for model in (routes.models if store is not None else ())
+        if store is not None
+    }
+
+    def follow(rollout: Rollout) -> None:
+        service.rollout = rollout
+
+    log = None if store is None else _log(store, plan, follow)
+    service = Service(
+        routes, metrics=Metrics(plan.metrics_folder), limits=plan.limits, log=log, keys=keys
+    )
+    if store is not None:
+        service.rollout = store.rollout()
+    return Application(service, guard=Guard(key=plan.key, hosts=plan.hosts()))
+
+
+def _log(store: Any, plan: Plan, follow: Any) -> Any:
+    from capstone_lib.serving.audit import AuditLog
+
+    return AuditLog(store, capacity=plan.limits.log_capacity, on_rollout=follow)
+
+
+def _load(artifact: Artifact | str | Path | None) -> Artifact | None:
+    return load_model(artifact) if isinstance(artifact, str | Path) else artifact
