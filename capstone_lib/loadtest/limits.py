@@ -15,8 +15,9 @@ __all__ = ["BUSY", "Limit", "fastest", "find_limit", "knee"]
 Limit = Literal["server", "load generator", "neither"]
 
 BUSY = 0.9
-"""The share of its core from which on the load generator is the limit (Locust warns here too)."""
+"""The share of the time, at work or waiting for a core, from which on it is the limit itself."""
 
+_CROWDED = 0.05
 _NEAR_BARE = 0.8
 _IN_FULL = 0.98
 
@@ -43,10 +44,12 @@ def knee(steps: Sequence[LoadStep]) -> LoadStep | None:
 def find_limit(steps: Sequence[LoadStep], bare: LoadStep | None) -> tuple[Limit, str]:
     """Decide what set the limit, with the reason in a sentence."""
     top = fastest(steps)
-    if top.generator_cpu >= BUSY:
+    if top.generator_busy >= BUSY:
+        waited = f" and waited for it for {top.generator_queue:.0%} of the time"
         return "load generator", (
-            f"Locust used {top.generator_cpu:.0%} of its core: the server may bear more than this "
-            "one client process can ask"
+            f"Locust used {top.generator_cpu:.0%} of a core"
+            f"{waited if top.generator_queue >= _CROWDED else ''}: the server may bear more than "
+            "this one client process can ask here"
         )
     if bare is not None and top.requests_per_s >= _NEAR_BARE * bare.requests_per_s:
         return "load generator", (
@@ -60,7 +63,7 @@ def find_limit(steps: Sequence[LoadStep], bare: LoadStep | None) -> tuple[Limit,
         return _with_rate(heaviest)
     if len(steps) > 1 and knee(steps) is None:
         return "neither", "throughput still grew with the last step: it would bear more users"
-    spare = f"Locust used {top.generator_cpu:.0%} of its core"
+    spare = f"Locust used {top.generator_cpu:.0%} of a core"
     if bare is not None:
         spare += f" and got {bare.requests_per_s:,.0f} requests/s from a server that does nothing"
     return "server", f"users waited for its answers: {spare}"

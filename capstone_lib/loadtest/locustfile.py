@@ -34,6 +34,7 @@ FOLDER = Path(os.environ["CAPSTONE_LOAD_PLAN"])
 PLAN: dict[str, Any] = json.loads((FOLDER / "plan.json").read_text("utf-8"))
 CODES: dict[str, int] = PLAN["codes"]
 RECORD = struct.Struct("<HHff")  # step, code, when the answer came (s), how long it took (ms)
+SCHEDULER = Path("/proc/self/schedstat")
 TIMER_S = 0.002
 """The event loop's timer is no finer: a request sent within this of its due time was on time."""
 
@@ -64,7 +65,7 @@ class Stage:
         self.records = bytearray()
         self.file = (FOLDER / "records.bin").open("ab", buffering=0)
         self.process = psutil.Process()
-        self.cpu_s = 0.0
+        self.cpu_s = self.queue_s = 0.0
         self.late_ms: list[float] = []
 
     def start(self) -> None:
@@ -75,7 +76,7 @@ class Stage:
         step = PLAN["steps"][self.index]
         self.rate, self.turns, self.sent = step["rate"], itertools.count(), 0
         self.late_ms.clear()
-        self.cpu_s = self._cpu()
+        self.cpu_s, self.queue_s = self._cpu(), self._queue()
         self.begin = time.perf_counter()
         self.end = self.begin + step["duration_s"]
         self._tell(event="begin", index=self.index, at=self.begin)
@@ -99,7 +100,8 @@ class Stage:
         """Wait until the step is over and its last answer is there, and sum it up."""
         self.on.wait()
         gevent.sleep(max(0.0, self.end - time.perf_counter()))
-        used_s, took_s = self._cpu() - self.cpu_s, time.perf_counter() - self.begin
+        took_s = time.perf_counter() - self.begin
+        cpu, queue = self._cpu() - self.cpu_s, self._queue() - self.queue_s
         last = self.end + PLAN["timeout_s"] + 1.0
         while self.flying and time.perf_counter() < last:
             gevent.sleep(0.005)
@@ -110,7 +112,8 @@ class Stage:
             index=self.index,
             sent=self.sent,
             flying=self.flying,
-            generator_cpu=used_s / took_s,
+            generator_cpu=cpu / took_s,
+            generator_queue=queue / took_s,
             late_ms=self.late_ms,
         )
 
@@ -133,6 +136,12 @@ class Stage:
     def _cpu(self) -> float:
         times = self.process.cpu_times()
         return float(times.user + times.system)
+
+    def _queue(self) -> float:
+        """Seconds that this process was ready to run and had no core (Linux tells)."""
+        if not SCHEDULER.exists():
+            return 0.0
+        return int(SCHEDULER.read_text().split()[1]) / 1e9
 
     def _tell(self, **words: Any) -> None:
         with (FOLDER / "steps.jsonl").open("a", encoding="utf-8") as file:
@@ -271,7 +280,8 @@ def give_up(exception: BaseException, **_: Any) -> None:
     os._exit(3)
 
 
-events.init.add_listener(begin)
-events.spawning_complete.add_listener(all_there)
-events.quitting.add_listener(hand_on)
-events.user_error.add_listener(give_up)
+hooks: Any = events  # its annotations stop here
+hooks.init.add_listener(begin)
+hooks.spawning_complete.add_listener(all_there)
+hooks.quitting.add_listener(hand_on)
+hooks.user_error.add_listener(give_up)

@@ -11,7 +11,7 @@ __all__ = ["table", "text"]
 
 _COLUMNS = (
     "users", "requests", "requests/s", "p50 ms", "p90 ms", "p95 ms", "p99 ms", "max ms", "shed",
-    "failed", "generator",
+    "failed", "generator busy",
 )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def _cells(result: "LoadTest", step: "LoadStep") -> tuple[str, ...]:
         *map(_ms, (step.p50_ms, step.p90_ms, step.p95_ms, step.p99_ms, step.max_ms)),
         f"{step.shed:,}",
         f"{step.failed:,}",
-        f"{step.generator_cpu:.0%}",
+        f"{step.generator_busy:.0%}",
     )
     return (rate, *cells) if len(_heads(result)) > len(_COLUMNS) else cells
 

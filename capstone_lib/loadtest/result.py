@@ -201,7 +201,7 @@ class LoadTest:
 
 
 def _resolution(result: LoadTest) -> str:
-    late = max(step.generator_late_ms for step in result.steps)
+    late = max(step.generator_late_p99_ms for step in result.steps)
     words = (
         "One client process on one core asked: its clock came up to "
         f"{late:.2g} ms late (99th percentile), which is in the figures above"

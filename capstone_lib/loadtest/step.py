@@ -43,8 +43,10 @@ class LoadStep:
         Time to a good answer; from the due time where there is a rate.
     generator_cpu : float
         The share of one core that the load generator used; near 1 it was the limit itself.
-    generator_late_ms : float
-        How late the load generator's own clock came, 99th percentile: what it may have added.
+    generator_queue : float
+        The share of the time that it was ready to run and something else had the core.
+    generator_late_p50_ms, generator_late_p99_ms : float
+        How late its own timer came, as a rule and at worst: what it may have added to latency.
     histogram, failed_histogram : Histogram
         Of good answers, and of everything else.
     """
@@ -66,7 +68,9 @@ class LoadStep:
     p99_ms: float
     max_ms: float
     generator_cpu: float
-    generator_late_ms: float
+    generator_queue: float
+    generator_late_p50_ms: float
+    generator_late_p99_ms: float
     histogram: Histogram = field(repr=False, compare=False)
     failed_histogram: Histogram = field(repr=False, compare=False)
 
@@ -99,7 +103,9 @@ class LoadStep:
             p99_ms=times.percentile(99),
             max_ms=times.max_ms,
             generator_cpu=float(summary.get("generator_cpu", float("nan"))),
-            generator_late_ms=float(np.percentile(late, 99)),
+            generator_queue=float(summary.get("generator_queue", 0.0)),
+            generator_late_p50_ms=float(np.percentile(late, 50)),
+            generator_late_p99_ms=float(np.percentile(late, 99)),
             histogram=times,
             failed_histogram=Histogram.of(records["ms"][~good]),
         )
@@ -114,6 +120,11 @@ class LoadStep:
         """The share of requests, sent or due, without a good answer: sheds count too."""
         asked = self.requests + self.unsent
         return (asked - self.good) / asked if asked else float("nan")
+
+    @property
+    def generator_busy(self) -> float:
+        """The share of the time in which the load generator had something to do."""
+        return self.generator_cpu + self.generator_queue
 
     def to_dict(self) -> dict[str, Any]:
         """The figures, without the histograms; NaN becomes ``None``, as JSON wants it."""
