@@ -35,7 +35,9 @@ SELECT CASE
        received_at, served_key, route, features, score, label, uncertainty,
        CASE
          WHEN instr(prediction_set, '"') = 0 THEN replace(prediction_set, ',', ', ')
-         ELSE (SELECT '[' || group_concat(json_quote(value), ', ') || ']'
+         ELSE (SELECT '[' || group_concat(
+                        CASE WHEN type IN ('true', 'false') THEN type ELSE json_quote(value) END,
+                        ', ') || ']'
                FROM json_each(prediction_set))
        END,
        review, latency_ms, explanation
@@ -79,6 +81,6 @@ def plain_rows(payload: bytes) -> list[dict[str, Any]]:
 
 def _compact(value: Any) -> str:
     """JSON text; text is taken for such."""
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    import msgspec
+
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
