@@ -49,6 +49,7 @@ def export_model(
     threshold: float | None = None,
     review_budget: float | None = None,
     schema: Schema | None = None,
+    words: Schema | None = None,
     tolerance: float = 1e-5,
 ) -> Artifact:
     """Export a fitted scikit-learn classifier as one ONNX file that can be trusted.
@@ -81,6 +82,9 @@ def export_model(
         is asked when the prediction set is not a single label.
     schema : Schema, optional
         If it is known better than training data shows it.
+    words : Schema, optional
+        Titles of columns and labels of codes, for whoever reads the passport, a form or an
+        explanation: such as ``census.schema``.
     tolerance : float, default 1e-5
         The largest difference of a score that counts as equal.
 
@@ -117,6 +121,7 @@ def export_model(
     classes = class_labels(pipeline, threshold)
     check_columns(pipeline, X_train)
     schema = lenient(known_codes(pipeline, schema or Schema.infer(X_train)))
+    schema = schema if words is None else schema.with_words(words)
     rows = all_rows(X_train, X_calibration)
     schema.check(rows).raise_for_errors()
     expected = ask_pipeline(pipeline, rows, threshold)

@@ -90,6 +90,7 @@ def export_reference(path: Path, *, seed: int = 0) -> "Artifact":
         X_calibration=held_out[census.features],
         y_calibration=held_out[census.target],
         coverage=0.9,
+        words=census.schema,
     )
 
 

@@ -190,6 +190,24 @@ class Schema:
         new = {column.name: column for column in columns}
         return replace(self, columns=tuple(new.get(c.name, c) for c in self.columns))
 
+    def with_words(self, other: "Schema") -> "Schema":
+        """The same schema with the titles and labels of another's columns of the same name.
+
+        Examples
+        --------
+        >>> words = Schema((Column("SEX", "integer", title="Sex", labels={"2": "Female"}),))
+        >>> Schema((Column("SEX", "category", categories=(1, 2)),)).with_words(words)["SEX"].title
+        'Sex'
+        """
+        words = {column.name: column for column in other.columns}
+        return self.with_columns(
+            [
+                replace(column, title=words[column.name].title, labels=words[column.name].labels)
+                for column in self.columns
+                if column.name in words
+            ]
+        )
+
     @classmethod
     def infer(
         cls,

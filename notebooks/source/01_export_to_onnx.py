@@ -79,6 +79,7 @@ artifact = cap.export_model(
     X_calibration=X_held_out,
     y_calibration=held_out["employed"],
     coverage=coverage,
+    words=census.schema,
 )
 artifact
 
