@@ -8,7 +8,7 @@ import msgspec
 
 from capstone_lib.schema import Problem
 
-__all__ = ["ProblemError", "Refusal", "body_of", "field_errors", "headers_of"]
+__all__ = ["ProblemError", "Refusal", "body_of", "field_errors", "headers_of", "step", "utf8"]
 
 MEDIA_TYPE = b"application/problem+json"
 _SHOWN = 100
@@ -94,10 +94,20 @@ def field_errors(problems: Iterable[Problem], *, pointer: str) -> list[Refusal]:
     """The problems that the schema's gate found in one row, as part of an answer."""
     return [
         Refusal(
-            field=problem.column,
+            field=utf8(problem.column),
             code=problem.code,
-            message=problem.message,
-            pointer=f"{pointer}/{problem.column.replace('~', '~0').replace('/', '~1')}",
+            message=utf8(problem.message),
+            pointer=f"{pointer}/{step(problem.column)}",
         )
         for problem in problems
     ]
+
+
+def step(name: str) -> str:
+    """A member's name as a step of a JSON pointer (RFC 6901)."""
+    return utf8(name).replace("~", "~0").replace("/", "~1")
+
+
+def utf8(text: str) -> str:
+    """The text as it can be sent back: half a surrogate pair becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()

@@ -7,6 +7,7 @@ column, an age never seen) and names all that cannot.
 
 import itertools
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import numpy as np
 
 from capstone_lib.errors import SchemaError
 from capstone_lib.schema import Column, Schema
-from capstone_lib.serving.problems import ProblemError, Refusal, field_errors
+from capstone_lib.serving.problems import ProblemError, Refusal, field_errors, step, utf8
 
 __all__ = ["LONGEST_ID", "Record", "RecordReader"]
 
@@ -25,6 +26,8 @@ LONGEST_ID = 200
 _LARGEST = float(np.finfo(np.float64).max)
 _MEMBERS = ("features", "id", "explain")
 _ID_EXPECTED = f"text of 1 to {LONGEST_ID} characters"
+_UNREADABLE = re.compile(r'["\\\x00-\x1f]')
+_NEVER: Any = Annotated[int, msgspec.Meta(ge=1, le=0)]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_ID)]
 
 
@@ -133,14 +136,21 @@ class RecordReader:
         records = []
         for place, instance in enumerate(instances):
             pointer = f"/instances/{place}"
-            try:
-                record: Record | None = self._record(msgspec.convert(instance, self._one))
-            except msgspec.ValidationError:
+            record = self._one_again(instance)
+            if record is None:
                 record = self._one_slowly(instance, refusals, pointer=pointer)
             if record is not None:
                 records.append(record)
         _refuse(refusals)
         return records
+
+    def _one_again(self, instance: Any) -> Record | None:
+        """Read one of many by the typed step after all, if nothing is wrong with it."""
+        try:
+            one = msgspec.convert(instance, self._one)
+        except msgspec.ValidationError:
+            return None
+        return self._record(one) if one.id is None or _is_id(one.id) else None
 
     def _one_slowly(self, document: Any, refusals: list[Refusal], *, pointer: str) -> Record | None:
         if not isinstance(document, dict):
@@ -226,7 +236,12 @@ def _refuse_constant(word: str) -> Any:
 
 
 def _features_type(schema: Schema) -> type:
-    """A type that holds exactly the rows of which the gate would say nothing at all."""
+    """A type that holds exactly the rows of which the gate would say nothing at all.
+
+    It holds no row where the typed step cannot read a column's name.
+    """
+    if any(_UNREADABLE.search(name) for name in schema.names):
+        return msgspec.defstruct("Nothing", [("never", _NEVER)])
     fields = [(f"c{k}", _value_type(column)) for k, column in enumerate(schema.columns)]
     return msgspec.defstruct(
         "Features",
@@ -240,7 +255,8 @@ def _features_type(schema: Schema) -> type:
 
 def _value_type(column: Column) -> Any:
     if column.categories is not None:
-        kind: Any = Literal[column.categories]
+        known = tuple(c for c in column.categories if column.is_text or _is_within(column, c))
+        kind: Any = Literal[known] if known else _NEVER
     elif column.kind == "boolean":
         kind = bool
     else:
@@ -248,10 +264,19 @@ def _value_type(column: Column) -> Any:
     return kind | None if column.nullable else kind
 
 
-def _number_type(column: Column) -> Any:
+def _range(column: Column) -> tuple[float, float]:
     limit = np.inf if column.limit is None else column.limit
     low = max(-np.inf if column.minimum is None else column.minimum, -limit)
-    high = min(np.inf if column.maximum is None else column.maximum, limit)
+    return low, min(np.inf if column.maximum is None else column.maximum, limit)
+
+
+def _is_within(column: Column, code: Any) -> bool:
+    low, high = _range(column)
+    return bool(low <= code <= high)
+
+
+def _number_type(column: Column) -> Any:
+    low, high = _range(column)
     if column.kind == "number":
         return Annotated[float, msgspec.Meta(ge=max(low, -_LARGEST), le=min(high, _LARGEST))]
     exact = 2.0**53  # every whole number up to here is itself as a double
@@ -265,10 +290,10 @@ def _unknown_members(
 ) -> list[Refusal]:
     return [
         Refusal(
-            field=_utf8(name),
+            field=utf8(name),
             code="unknown_member",
             message=f"{_short(name)} means nothing here; known are {', '.join(known)}",
-            pointer=f"{pointer}/{_utf8(name)}",
+            pointer=f"{pointer}/{step(name)}",
         )
         for name in document
         if name not in known
@@ -284,16 +309,11 @@ def _refuse(refusals: Sequence[Refusal]) -> None:
 
 
 def _is_id(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_ID and _utf8(value) == value
-
-
-def _utf8(text: str) -> str:
-    """The text as it can be sent back: half a surrogate pair becomes a question mark."""
-    return text.encode("utf-8", "replace").decode()
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_ID and utf8(value) == value
 
 
 def _short(value: Any) -> str:
-    text = _utf8(repr(value))
+    text = utf8(repr(value))
     return text if len(text) <= 40 else f"{text[:37]}…"
 
 
