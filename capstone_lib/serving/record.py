@@ -147,7 +147,7 @@ class RecordReader:
     def _one_again(self, instance: Any) -> Record | None:
         """Read one of many by the typed step after all, if nothing is wrong with it."""
         try:
-            one = msgspec.convert(instance, self._one)
+            one: Any = msgspec.convert(instance, self._one)
         except msgspec.ValidationError:
             return None
         return self._record(one) if one.id is None or _is_id(one.id) else None
