@@ -32,6 +32,9 @@ def components(artifact: Artifact, limits: Limits) -> dict[str, Any]:
         "Records": _records(limits),
         "Answer": _answer(artifact),
         "Answers": _object({"predictions": _list(_ref("Answer"), minItems=1)}),
+        "Reason": _object(
+            {"feature": _TEXT, "value": {}, "effect": {"type": "number"}, "text": _TEXT}
+        ),
         "Warning": _refusal("Something the model can bear."),
         "Refusal": _refusal("One thing that is wrong."),
         "Problem": _problem(),
@@ -185,7 +188,10 @@ def _answer(artifact: Artifact) -> dict[str, Any]:
             "model": _TEXT,
             "version": _TEXT,
             "route": {**_TEXT, "description": "Which model answered: stable, canary or degraded."},
-            "explanation": {"description": "Why, if it was asked for."},
+            "explanation": {
+                **_list(_ref("Reason")),
+                "description": "What moved the score most, if it was asked for.",
+            },
             "warnings": _list(_ref("Warning")),
         },
         optional=("explanation", "warnings"),

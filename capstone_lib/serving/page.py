@@ -84,8 +84,8 @@ def _promise(artifact: Artifact) -> str:
     rows = artifact.passport.training.get("rows")
     trained = f", trained on {rows:,} rows" if rows else ""
     return (
-        f"Answers {answers}{trained}. The form holds an example; hints tell what training data "
-        "showed. Other values may be tried: the endpoint says what it thinks of them."
+        f"Answers {answers}{trained}. The form holds an example. Hints tell what the training data "
+        "showed; other values may be tried too."
     )
 
 
@@ -96,7 +96,8 @@ def _scale(artifact: Artifact) -> str:
         cut = 0.5 if artifact.threshold is None else artifact.threshold
         data["cut"] = str(cut)
         data["score"] = f"Probability of {artifact.classes[1]}"
-        data["rule"] = f"The mark: {artifact.classes[1]} from {cut:g} up"
+        side = "above it" if artifact.threshold is None else "from there up"
+        data["rule"] = f"The mark is at {cut:g}: {side} the label is {artifact.classes[1]}"
     return " ".join(f'data-{name}="{escape(value)}"' for name, value in data.items())
 
 
@@ -105,28 +106,23 @@ def _field(column: Column, place: str, example: Any) -> str:
     if column.title and column.title != column.name:
         code = f" <code>{escape(column.name)}</code>"
     common = f'id="{place}" data-column="{escape(column.name)}"'
-    common += f' aria-describedby="{place}-hint {place}-said"'
+    hint = _hint(column)
+    common += f' aria-describedby="{f"{place}-hint " if hint else ""}{place}-said"'
+    shown = f'<p class="hint" id="{place}-hint">{escape(hint)}</p>\n' if hint else ""
     is_list = column.categories is not None or column.kind == "boolean"
     control = _select(column, common, example) if is_list else _number(column, common, example)
     return (
-        f'<div class="field"><label for="{place}">{title}{code}</label>\n{control}\n'
-        f'<p class="hint" id="{place}-hint">{escape(_hint(column))}</p>\n'
+        f'<div class="field"><label for="{place}">{title}{code}</label>\n{control}\n{shown}'
         f'<p class="said" id="{place}-said" hidden></p></div>'
     )
 
 
 def _hint(column: Column) -> str:
-    if column.categories is not None:
-        return f"{len(column.categories):,} known" + _missing(column)
-    if column.kind == "boolean":
-        return "true or false" + _missing(column)
-    return column.describe().removesuffix(", may be missing") + (
-        "; leave empty if missing" if column.nullable else ""
-    )
-
-
-def _missing(column: Column) -> str:
-    return ", may be missing" if column.nullable else ""
+    """What no list shows: the range that training showed."""
+    if column.categories is not None or column.kind == "boolean":
+        return ""
+    known = column.describe().removesuffix(", may be missing")
+    return known + ("; leave empty if missing" if column.nullable else "")
 
 
 def _number(column: Column, common: str, example: Any) -> str:
