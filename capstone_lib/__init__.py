@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from capstone_lib.batch import BatchRun, score_batch
     from capstone_lib.data import Census, load_census
+    from capstone_lib.loadtest import LoadTest, load_test
     from capstone_lib.schema import Schema
     from capstone_lib.serving import Endpoint, Limits, serve
     from capstone_lib.store import Store, open_store
@@ -29,6 +30,7 @@ _HOME = {
     "Census": "data",
     "Endpoint": "serving",
     "Limits": "serving",
+    "LoadTest": "loadtest",
     "Passport": "artifact",
     "Predictions": "artifact",
     "Schema": "schema",
@@ -36,6 +38,7 @@ _HOME = {
     "export_model": "artifact",
     "load_census": "data",
     "load_model": "artifact",
+    "load_test": "loadtest",
     "open_store": "store",
     "score_batch": "batch",
     "serve": "serving",
@@ -48,6 +51,7 @@ __all__ = [
     "Census",
     "Endpoint",
     "Limits",
+    "LoadTest",
     "Passport",
     "Predictions",
     "Schema",
@@ -55,6 +59,7 @@ __all__ = [
     "export_model",
     "load_census",
     "load_model",
+    "load_test",
     "open_store",
     "score_batch",
     "serve",
