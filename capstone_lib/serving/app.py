@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from capstone_lib.serving.guard import Guard
 from capstone_lib.serving.handlers import Handlers, media_type
+from capstone_lib.serving.openapi import OPEN_PATHS
 from capstone_lib.serving.problems import ProblemError, body_of, headers_of
 from capstone_lib.serving.service import Service
 
@@ -25,7 +26,9 @@ __all__ = ["Application"]
 _LOG = logging.getLogger("capstone_lib.serving")
 _JSON = (b"content-type", b"application/json")
 _CLOSE = {"Connection": "close"}
+_FAILED = "the endpoint failed; its log says why"
 _READ = "capstone.read"  # set in the scope once the body is there
+_MOST_ARRIVING = 64_000_000  # bytes, of all bodies together
 _TURN_S = 0.25
 _SHARED_EVERY_S = 1.0
 
@@ -53,11 +56,13 @@ class Application:
         self.limits = service.limits
         self._open: dict[asyncio.Task[Any], float] = {}
         self._overdue: set[asyncio.Task[Any]] = set()
+        self._arriving = 0  # bytes of bodies that are not complete
         self.handlers = Handlers(service, read=self._read, needs_key=guard.needs_key)
         routes = self.handlers.routes()
         self._paths: dict[Any, str] = {route.endpoint: route.path for route in routes}
         self._rest = Starlette(routes=routes, lifespan=self._lifespan)
-        for kind in (HTTPException, ProblemError):
+        self._rest.router.redirect_slashes = False
+        for kind in (HTTPException, ProblemError, Exception):
             self._rest.add_exception_handler(kind, _tell)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -83,7 +88,7 @@ class Application:
                 )
                 await send({"type": "http.response.body", "body": body})
             else:
-                self.guard.check(dict(scope["headers"]), public=path.startswith("/v2/health/"))
+                self.guard.check(scope["headers"], public=path in OPEN_PATHS)
                 await self._rest(scope, receive, answered)
                 path, status = self._path(scope), answered.status
         except _GoneError:
@@ -95,22 +100,19 @@ class Application:
         except asyncio.CancelledError:
             if task not in self._overdue:
                 raise
-            status = await self._send_overdue(send, read=_READ in scope)
+            status = await self._send_overdue(send, scope)
         except Exception:
             _LOG.exception("a request failed")
             status = 500
-            if not answered.status:
-                await _send_problem(
-                    send, ProblemError(500, "the endpoint failed; its log says why")
-                )
+            if path == "/predict":
+                await _send_problem(send, ProblemError(500, _FAILED))
         finally:
             del self._open[task]
             self._overdue.discard(task)
         self.service.metrics.request(path, status)
 
     async def _predict(self, scope: dict[str, Any], receive: Receive, started: float) -> bytes:
-        headers = dict(scope["headers"])
-        self.guard.check(headers)
+        headers = self.guard.check(scope["headers"])
         if scope["method"] != "POST":
             raise ProblemError(
                 405,
@@ -140,11 +142,8 @@ class Application:
             raise _too_large(limit)
         message = await receive()
         body: bytes = message.get("body", b"")
-        while message.get("more_body", False):
-            if len(body) > limit:
-                raise _too_large(limit)
-            message = await receive()
-            body += message.get("body", b"")
+        if message.get("more_body", False):
+            body, message = await self._read_on(body, receive)
         if message["type"] == "http.disconnect":
             raise _GoneError
         if len(body) > limit:
@@ -152,16 +151,37 @@ class Application:
         scope[_READ] = True
         return body
 
-    async def _send_overdue(self, send: Send, *, read: bool) -> int:
+    async def _read_on(self, first: bytes, receive: Any) -> tuple[bytes, Any]:
+        """Read a body that comes in pieces; all that is being read together has a bound too."""
+        limit = self.limits.max_body_bytes
+        body, message, counted = bytearray(first), {"more_body": True}, 0
+        try:
+            while message.get("more_body", False) and len(body) <= limit:
+                self._arriving += len(body) - counted
+                counted = len(body)
+                if self._arriving > max(_MOST_ARRIVING, 2 * limit):
+                    self.service.metrics.shed("bodies")
+                    raise ProblemError(
+                        503,
+                        "too many large bodies are arriving at once; try again in a second",
+                        headers={"Retry-After": "1", **_CLOSE},
+                    )
+                message = await receive()
+                body += message.get("body", b"")
+        finally:
+            self._arriving -= counted
+        return bytes(body), message
+
+    async def _send_overdue(self, send: Send, scope: dict[str, Any]) -> int:
         limit = f"{self.limits.timeout_s:g} seconds"
-        if read:
+        if _READ in scope:
             self.service.metrics.shed("timeout")
             headers = {"Retry-After": "1", **_CLOSE}
             problem = ProblemError(503, f"no answer within {limit}; try again", headers=headers)
         else:
             problem = ProblemError(408, f"the body did not arrive within {limit}", headers=_CLOSE)
         with contextlib.suppress(RuntimeError):  # it had begun to answer
-            await _send_problem(send, problem)
+            await _send_problem(send, problem, protocol=scope["path"].startswith("/v2"))
         return problem.status
 
     def _path(self, scope: dict[str, Any]) -> str:
@@ -197,7 +217,8 @@ class Application:
                     task.cancel()
             if now - shared >= _SHARED_EVERY_S:
                 shared = now
-                self.service.metrics.share(self.service.gauges())
+                with contextlib.suppress(OSError):  # no room now: the fellows see older counts
+                    self.service.metrics.share(self.service.gauges())
 
 
 class _Answered:
@@ -214,14 +235,16 @@ class _Answered:
 
 async def _tell(request: Request, error: Exception) -> Response:
     """Problem documents for Starlette's own errors too."""
+    path: str = request.scope["path"]  # request.url would read the Host header
     if isinstance(error, HTTPException):
         error = ProblemError(
             error.status_code,
-            f"{request.method} {request.url.path[:80]}: {error.detail}",
+            f"{request.method} {path[:80]}: {error.detail}",
             headers=dict(error.headers or {}),
         )
-    assert isinstance(error, ProblemError)
-    body = body_of(error, protocol=request.url.path.startswith("/v2"))
+    if not isinstance(error, ProblemError):  # Starlette raises it again, for the log
+        error = ProblemError(500, _FAILED)
+    body = body_of(error, protocol=path.startswith("/v2"))
     response = Response(body, error.status)
     response.raw_headers = headers_of(error, body)
     return response

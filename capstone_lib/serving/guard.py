@@ -2,7 +2,8 @@
 
 import hmac
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -14,6 +15,9 @@ __all__ = ["KEY_VARIABLE", "Guard", "is_loopback", "read_key"]
 KEY_VARIABLE = "CAPSTONE_KEY"
 _SHORTEST_KEY = 16
 _MOST_HOSTS = 1000
+_HOST = re.compile(rb"(\[[0-9a-f:.]+\]|[^\s:\[\]]+)(:\d{1,5})?", re.IGNORECASE)
+Headers = dict[bytes, bytes]
+_ONCE = (b"host", b"authorization", b"content-type", b"content-encoding")
 
 
 class Guard:
@@ -37,32 +41,40 @@ class Guard:
         """Whether requests must carry a key."""
         return self._key is not None
 
-    def check(self, headers: Mapping[bytes, bytes], *, public: bool = False) -> None:
+    def check(self, given: Sequence[tuple[bytes, bytes]], *, public: bool = False) -> Headers:
         """Raise a :class:`ProblemError` (400 or 401) unless the request may be answered.
 
         Parameters
         ----------
-        headers : mapping of bytes to bytes
-            Lower-case names.
+        given : sequence of (bytes, bytes)
+            The headers, with lower-case names.
         public : bool
             Health checks are heard without a key: the platform asks them.
+
+        Returns
+        -------
+        dict of bytes to bytes
+            The headers by name.
         """
+        headers = dict(given)
+        if len(headers) != len(given):
+            _refuse_contradiction(given)
         host = headers.get(b"host", b"")
         if self._hosts and host not in self._known:
             self._check_host(host)
         if self._key is None or public:
-            return
+            return headers
         if not hmac.compare_digest(headers.get(b"authorization", b""), self._key):
             raise ProblemError(
                 401,
                 "this endpoint wants its key: send the header 'Authorization: Bearer …'",
                 headers={"WWW-Authenticate": "Bearer"},
             )
+        return headers
 
     def _check_host(self, host: bytes) -> None:
-        name = host.decode("latin-1").lower()
-        name = name.rsplit(":", 1)[0] if not name.endswith("]") else name
-        if name.strip("[]") not in self._hosts:
+        found = _HOST.fullmatch(host)
+        if found is None or found[1].decode("latin-1").lower().strip("[]") not in self._hosts:
             raise ProblemError(
                 400,
                 "the Host header names none of this endpoint's addresses; ask it by "
@@ -70,6 +82,14 @@ class Guard:
             )
         if len(self._known) < _MOST_HOSTS:
             self._known.add(host)
+
+
+def _refuse_contradiction(given: Sequence[tuple[bytes, bytes]]) -> None:
+    """What stands twice means one thing to a gateway and another to us."""
+    names = [name for name, _ in given if name in _ONCE]
+    for name in names:
+        if names.count(name) > 1:
+            raise ProblemError(400, f"the header {name.decode()} stands there twice; send it once")
 
 
 def is_loopback(host: str) -> bool:

@@ -14,6 +14,9 @@ class Limits:
     max_in_flight : int
         Requests accepted and not answered yet. One more is turned away with status 503: a queue
         that grows would make everyone late.
+    max_connections : int
+        Open connections, idle ones too. One more is told 503 and closed. Keep it below the number
+        of files that the process may open (``ulimit -n``).
     max_body_bytes : int
         The largest request body; a larger one gets status 413.
     max_rows : int
@@ -27,6 +30,7 @@ class Limits:
     """
 
     max_in_flight: int = 256
+    max_connections: int = 800
     max_body_bytes: int = 1_000_000
     max_rows: int = 4096
     timeout_s: float = 10.0

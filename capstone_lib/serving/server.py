@@ -2,18 +2,17 @@
 
 import asyncio
 import socket
-import time
 from typing import Any
 
 import uvicorn
 
 from capstone_lib.errors import EndpointError
+from capstone_lib.serving.connections import Connection, Patience
 
 __all__ = ["DRAIN_S", "EndpointServer", "bind", "configure"]
 
 DRAIN_S = 10
 _BACKLOG = 2048
-_SILENT_S = 10.0
 _KEEP_ALIVE_S = 30
 
 
@@ -47,7 +46,9 @@ def configure(app: Any, **options: Any) -> uvicorn.Config:
         "log_level": "critical",
         "access_log": False,
         "server_header": False,
+        "http": Connection,
         "ws": "none",
+        "proxy_headers": False,
         "lifespan": "on",
         "backlog": _BACKLOG,
         "timeout_keep_alive": _KEEP_ALIVE_S,
@@ -57,34 +58,20 @@ def configure(app: Any, **options: Any) -> uvicorn.Config:
 
 
 class EndpointServer(uvicorn.Server):
-    """A uvicorn server that also ends connections which send half a request and fall silent."""
+    """A uvicorn server that also ends connections which keep it waiting."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self._silent: dict[Any, float] = {}
+        app: Any = config.app
+        self._patience = Patience(app.limits.timeout_s)
 
     async def on_tick(self, counter: int) -> bool:
-        """Look at the connections once a second, as uvicorn looks at its own affairs."""
-        if counter % 10 == 0:
-            self._end_silent()
+        """Look at the connections twice a second, as uvicorn looks at its own affairs."""
+        if counter % 5 == 0:
+            self._patience.look(self.server_state.connections)
         return await super().on_tick(counter)
-
-    def _end_silent(self) -> None:
-        now = time.monotonic()
-        waiting = {one for one in self.server_state.connections if _waits_for_headers(one)}
-        self._silent = {one: self._silent.get(one, now) for one in waiting}
-        for connection, since in self._silent.items():
-            if now - since > _SILENT_S:
-                connection.transport.close()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop as uvicorn does, and let the loop go on a little until all transports are closed."""
         await super().shutdown(sockets)
         await asyncio.sleep(0)
-
-
-def _waits_for_headers(connection: Any) -> bool:
-    """Neither answering nor resting between two requests: it has not sent its headers yet."""
-    cycle = getattr(connection, "cycle", None)
-    resting = getattr(connection, "timeout_keep_alive_task", None) is not None
-    return not resting and (cycle is None or cycle.response_complete)

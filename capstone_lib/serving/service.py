@@ -9,7 +9,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -33,6 +33,7 @@ __all__ = ["Reply", "Service"]
 
 _ON_THE_LOOP = 64  # rows; more are scored in a thread, so that single rows do not wait for them
 _RETRY = {"Retry-After": "1"}
+Found = TypeVar("Found")
 
 
 class Reply(msgspec.Struct, omit_defaults=True):
@@ -145,7 +146,7 @@ class Service:
             if isinstance(found, Record):
                 if found.explain:
                     return (await self._aside([found], started))[0]
-                return await self._lane(found).ask(found, started)
+                return await _kept(self._lane(found).ask(found, started))
             replies = await self.answer_all(found, started)
             return b'{"predictions":[' + b",".join(replies) + b"]}"
         finally:
@@ -155,9 +156,8 @@ class Service:
         """Answer many rows in order: few on the loop, many (or explained ones) aside."""
         if len(records) > _ON_THE_LOOP or any(record.explain for record in records):
             return await self._aside(records, started)
-        return list(
-            await asyncio.gather(*(self._lane(record).ask(record, started) for record in records))
-        )
+        asked = (self._lane(record).ask(record, started) for record in records)
+        return await _kept(asyncio.gather(*asked))
 
     async def _aside(self, records: list[Record], started: float) -> list[bytes]:
         """Score in a thread, so that the single rows of others do not wait."""
@@ -311,6 +311,16 @@ class Service:
     def close(self) -> None:
         """Let go of the helping thread."""
         self._helper.shutdown(wait=True, cancel_futures=True)
+
+
+async def _kept(answer: "asyncio.Future[Found]") -> "Found":
+    """Wait for an answer. Once it is given it stands in the log: then it is too late to cancel."""
+    try:
+        return await answer
+    except asyncio.CancelledError:
+        if answer.done() and not answer.cancelled():
+            return answer.result()
+        raise
 
 
 def _predictions(answers: Sequence[Answer], classes: tuple[Any, ...]) -> Predictions:

@@ -1,0 +1,126 @@
+"""One connection within bounds: how many there are, how long a head may be, how much may wait.
+
+uvicorn bounds the body that it buffers; not the head of a request, nor the number of requests that
+are sent ahead on one connection, nor how long an answer may lie unread.
+"""
+
+import time
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from capstone_lib.serving.problems import ProblemError, body_of, headers_of
+
+__all__ = ["LARGEST_HEAD", "Connection", "Patience"]
+
+LARGEST_HEAD = 65_536
+_PIECE = 8192  # bytes read in one go: so many requests at most come of them before they are counted
+_MOST_AHEAD = 256  # requests sent ahead of their answers
+_OVERHEAD = 8  # bytes on the wire for a byte of a body that comes in chunks of one byte
+_GRACE = 64  # connections beyond the bound that are still told so
+_GRACE_S = 1.0
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's protocol, which also refuses what would grow without end."""
+
+    app: Any
+
+    def connection_made(self, transport: Any) -> None:
+        """Take the connection if there is room."""
+        super().connection_made(transport)
+        self._wire = 0
+        beyond = len(self.connections) - self.app.limits.max_connections
+        self._is_beyond = beyond > 0
+        if beyond > _GRACE:
+            self.app.service.metrics.shed("connections")
+            transport.abort()
+        elif beyond > 0:
+            self.loop.call_later(_GRACE_S, transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, a piece at a time."""
+        if self._is_beyond:
+            self._refuse_connection()
+        elif len(data) <= _PIECE:
+            self._read(data)
+        else:
+            for start in range(0, len(data), _PIECE):
+                if self.transport.is_closing():
+                    return
+                self._read(data[start : start + _PIECE])
+
+    def _read(self, data: bytes) -> None:
+        super().data_received(data)
+        in_head = self.scope is None or "method" not in self.scope
+        if not in_head and not self.cycle.more_body:
+            self._wire = 0
+        else:
+            self._wire += len(data)
+        if self._wire > LARGEST_HEAD or self.pipeline:
+            self._bound(in_head=in_head)
+
+    def _bound(self, *, in_head: bool) -> None:
+        """Close what sends a head or a body without end, or asks far ahead of its answers."""
+        largest = LARGEST_HEAD + _OVERHEAD * self.app.limits.max_body_bytes
+        if in_head and self._wire > LARGEST_HEAD and not self._is_answering():
+            said = f"the request's head is larger than {LARGEST_HEAD:,} bytes; send less"
+            self._refuse(ProblemError(431, said))
+        elif self._wire > largest or len(self.pipeline) > _MOST_AHEAD:
+            self.transport.close()
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _refuse_connection(self) -> None:
+        self.app.service.metrics.shed("connections")
+        most = self.app.limits.max_connections
+        said = f"{most:,} connections are open, which is the bound here; try again in a second"
+        self._refuse(ProblemError(503, said, headers={"Retry-After": "1"}))
+
+    def _refuse(self, problem: ProblemError) -> None:
+        """Answer without having read a request, and close."""
+        body = body_of(problem)
+        lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()]
+        lines += [b"%b: %b" % header for header in headers_of(problem, body)]
+        self.transport.write(b"\r\n".join([*lines, b"connection: close", b"", body]))
+        self.transport.close()
+
+
+class Patience:
+    """Ends connections that keep an endpoint waiting: for a head to come, or an answer to be read.
+
+    Parameters
+    ----------
+    timeout_s : float
+        How long it waits, in seconds.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        self._since: dict[tuple[Any, str], float] = {}
+
+    def look(self, connections: Any) -> None:
+        """Look at the open connections; to be called again and again."""
+        now = time.monotonic()
+        waiting = {(one, what) for one in connections if (what := _waits(one))}
+        self._since = {key: self._since.get(key, now) for key in waiting}
+        for (connection, what), since in self._since.items():
+            if now - since <= self.timeout_s:
+                continue
+            if what == "reader":  # closing would wait for it
+                connection.transport.abort()
+            else:
+                connection.transport.close()
+
+
+def _waits(connection: Any) -> str:
+    """What a connection keeps us waiting for, if anything."""
+    if connection.transport.get_write_buffer_size():
+        return "reader"
+    cycle = connection.cycle
+    resting = connection.timeout_keep_alive_task is not None
+    if not resting and (cycle is None or cycle.response_complete):
+        return "head"
+    return ""
