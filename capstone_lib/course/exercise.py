@@ -63,7 +63,8 @@ class Exercise:
     judge
         ``judge(value, …) -> Right | Wrong``; its parameters carry the names of the student's
         variables. It checks a property and may raise: the student is then told that the value is
-        not of the right kind.
+        not of the right kind. A keyword-only parameter is something that the notebook hands over,
+        such as what was measured there: the answer is judged by it.
     starter
         The code that the notebook starts with; each variable is ``...``.
     hints
@@ -111,22 +112,24 @@ class Exercise:
         self.id, self.judge = id, judge
         self.starter, self.hints, self.answer, self.because = starter, hints, answer, because
         self.examples = examples
-        self.variables = tuple(inspect.signature(judge).parameters)
+        parameters = inspect.signature(judge).parameters.values()
+        self.variables = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
+        self.given = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
         self._hints_shown = 0
 
     def __repr__(self) -> str:
-        return f"Exercise {self.id}: check({', '.join(self.variables)}), hint(), solution()"
+        return f"Exercise {self.id}: {self._call}, hint(), solution()"
 
     @property
     def notebook(self) -> str:
         """The number of the notebook it stands in, such as ``"01"``."""
         return self.id.partition(".")[0]
 
-    def check(self, *values: object) -> Feedback:
+    def check(self, *values: object, **given: object) -> Feedback:
         """Judge the student's values. Never raises, whatever they are."""
-        if len(values) != len(self.variables):
-            wanted = f"check({', '.join(self.variables)})"
-            return self._say(State.ERROR, f"Call {wanted}: it was given {len(values)} value(s).")
+        if len(values) != len(self.variables) or given.keys() != set(self.given):
+            count = len(values) + len(given)
+            return self._say(State.ERROR, f"Call {self._call}: it was given {count} value(s).")
         open_ = [n for n, v in zip(self.variables, values, strict=True) if v is None or v is ...]
         if open_:
             names = " and ".join(open_)
@@ -135,7 +138,7 @@ class Exercise:
                 f"Put your answer in place of the ... for {names} and run the cell again.",
             )
         try:
-            return self._verdict(self.judge(*values))
+            return self._verdict(self.judge(*values, **given))
         except Exception as error:  # a student's value may do anything; the notebook goes on
             return self._say(State.ERROR, self._excuse(values, error))
 
@@ -147,6 +150,10 @@ class Exercise:
     def solution(self) -> Solution:
         """Show the solution's code, and why it is right."""
         return Solution(self.answer, self.because)
+
+    @property
+    def _call(self) -> str:
+        return f"check({', '.join([*self.variables, *(f'{name}={name}' for name in self.given)])})"
 
     def _verdict(self, verdict: Right | Wrong) -> Feedback:
         state = State.PASSED if isinstance(verdict, Right) else State.FAILED

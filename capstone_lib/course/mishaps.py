@@ -1,19 +1,21 @@
-"""Accidents made on purpose, so that a notebook can show what is left after them.
+"""Accidents made on purpose, so that a notebook can show what comes of them.
 
-The process is real and so is its death; only the moment is chosen, for a student to see the worst
-one: rows are written, and nothing is published.
+A killed process is real and so is its death; only the moment is chosen, for a student to see the
+worst one: rows are written, and nothing is published. A busy interpreter really computes.
 """
 
+import contextlib
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from threading import Timer
 
 from capstone_lib.errors import RunError
 
-__all__ = ["KilledRun", "start_and_kill"]
+__all__ = ["KilledRun", "busy_interpreter", "start_and_kill"]
 
 _CHILD = """
 import sys
@@ -92,8 +94,35 @@ def start_and_kill(
     raise RunError(_why_not(said, errors, timeout_s))
 
 
-def _killing_after(process: "subprocess.Popen[str]", timeout_s: float) -> Timer:
-    timer = Timer(timeout_s, process.kill)
+@contextlib.contextmanager
+def busy_interpreter() -> Iterator[None]:
+    """Let this interpreter compute in pure Python meanwhile, as a cell that runs for long does.
+
+    Whatever else is in the same process has to share it: an endpoint in a thread, for example.
+
+    Examples
+    --------
+    >>> with busy_interpreter():
+    ...     sum(range(10))
+    45
+    """
+    enough = threading.Event()
+
+    def compute() -> None:
+        while not enough.is_set():
+            sum(number * number for number in range(1_000))
+
+    thread = threading.Thread(target=compute, name="busy-interpreter", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        thread.join()
+
+
+def _killing_after(process: "subprocess.Popen[str]", timeout_s: float) -> threading.Timer:
+    timer = threading.Timer(timeout_s, process.kill)
     timer.daemon = True
     timer.start()
     return timer

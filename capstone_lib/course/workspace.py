@@ -80,6 +80,16 @@ class Workspace:
         return self.path / "model.onnx"
 
     @property
+    def canary(self) -> Path:
+        """A second version of the model, on trial: ``canary.onnx``."""
+        return self.path / "canary.onnx"
+
+    @property
+    def fallback(self) -> Path:
+        """A plain model for bad days: ``fallback.onnx``."""
+        return self.path / "fallback.onnx"
+
+    @property
     def store_path(self) -> Path:
         """The database: ``store.db``."""
         return self.path / "store.db"
@@ -125,7 +135,8 @@ class Workspace:
         Parameters
         ----------
         names
-            Of ``"artifact"`` (notebook 01), ``"inbox"`` and ``"predictions"`` (notebook 02).
+            Of ``"artifact"`` (notebook 01), ``"inbox"`` and ``"predictions"`` (notebook 02),
+            ``"canary"`` and ``"fallback"`` (other models, which no notebook makes).
 
         Returns
         -------
@@ -136,6 +147,8 @@ class Workspace:
             "artifact": self._provide_artifact,
             "inbox": self._provide_inbox,
             "predictions": self._provide_predictions,
+            "canary": self._provide_canary,
+            "fallback": self._provide_fallback,
         }
         unknown = [name for name in names if name not in makers]
         if unknown:
@@ -219,6 +232,22 @@ class Workspace:
             f"store.db lacked {scored} months of 2016 (notebook 02 scores them): "
             "the reference solution scored them now."
         )
+
+    def _provide_canary(self) -> str:
+        if self.canary.exists():
+            return "canary.onnx is there: version 2.0.0 of the model."
+        from capstone_lib.course.reference import export_canary
+
+        export_canary(self.canary)
+        return "canary.onnx was made now: version 2.0.0 of the model, with far fewer trees."
+
+    def _provide_fallback(self) -> str:
+        if self.fallback.exists():
+            return "fallback.onnx is there: a plain model for bad days."
+        from capstone_lib.course.reference import export_fallback
+
+        export_fallback(self.fallback)
+        return "fallback.onnx was made now: a plain model for bad days, a logistic regression."
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:

@@ -4,16 +4,18 @@ import pytest
 
 from capstone_lib.course import exercises
 from capstone_lib.course.exercise import Exercise
-from capstone_lib.course.feedback import State
+from capstone_lib.course.feedback import Feedback, State
 
 EXERCISES = exercises.registry()
 every_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda one: one.id)
 
 
-def values(exercise: Exercise, code: str) -> list[object]:
+def check(exercise: Exercise, code: str) -> Feedback:
+    """Check what the code defines, with what the notebook hands over."""
     names = dict(exercise.examples.given())
     exec(code, names)
-    return [names[variable] for variable in exercise.variables]
+    values = [names[variable] for variable in exercise.variables]
+    return exercise.check(*values, **{name: names[name] for name in exercise.given})
 
 
 class Bomb:
@@ -48,14 +50,14 @@ WEIRD = [
 
 @every_exercise
 def test_the_starter_is_not_attempted_and_names_every_variable(exercise: Exercise) -> None:
-    feedback = exercise.check(*values(exercise, exercise.starter))
+    feedback = check(exercise, exercise.starter)
     assert feedback.state is State.NOT_ATTEMPTED
     assert all(variable in feedback.message for variable in exercise.variables)
 
 
 @every_exercise
 def test_the_solution_passes(exercise: Exercise) -> None:
-    feedback = exercise.check(*values(exercise, exercise.answer))
+    feedback = check(exercise, exercise.answer)
     assert feedback.state is State.PASSED, feedback.message
 
 
@@ -63,7 +65,7 @@ def test_the_solution_passes(exercise: Exercise) -> None:
 def test_other_right_answers_pass(exercise: Exercise) -> None:
     assert exercise.examples.also_right
     for code in exercise.examples.also_right:
-        feedback = exercise.check(*values(exercise, code))
+        feedback = check(exercise, code)
         assert feedback.state is State.PASSED, (code, feedback.message)
 
 
@@ -71,7 +73,7 @@ def test_other_right_answers_pass(exercise: Exercise) -> None:
 def test_typical_mistakes_get_their_own_messages(exercise: Exercise) -> None:
     said = []
     for code, expected in exercise.examples.mistakes.items():
-        feedback = exercise.check(*values(exercise, code))
+        feedback = check(exercise, code)
         assert feedback.state in (State.FAILED, State.ERROR), code
         assert expected in feedback.message, code
         assert any(name in feedback.message for name in exercise.variables), "name the variable"
@@ -81,20 +83,26 @@ def test_typical_mistakes_get_their_own_messages(exercise: Exercise) -> None:
 
 @every_exercise
 def test_no_value_makes_check_raise(exercise: Exercise) -> None:
+    names = dict(exercise.examples.given())
+    given = {name: names[name] for name in exercise.given}
     for value in WEIRD:
-        feedback = exercise.check(*[value] * len(exercise.variables))
-        assert feedback.state is not State.NOT_ATTEMPTED
-        assert "text/html" in feedback._repr_mimebundle_()
+        for handed_over in (given, dict.fromkeys(given, value)):
+            feedback = exercise.check(*[value] * len(exercise.variables), **handed_over)
+            assert feedback.state is not State.NOT_ATTEMPTED
+            assert "text/html" in feedback._repr_mimebundle_()
 
 
 @every_exercise
 def test_none_is_not_attempted_and_a_wrong_number_of_values_says_how_to_call(
     exercise: Exercise,
 ) -> None:
-    assert exercise.check(*[None] * len(exercise.variables)).state is State.NOT_ATTEMPTED
-    feedback = exercise.check(*[1] * (len(exercise.variables) + 1))
+    given = dict.fromkeys(exercise.given, 1)
+    nothing = [None] * len(exercise.variables)
+    assert exercise.check(*nothing, **given).state is State.NOT_ATTEMPTED
+    feedback = exercise.check(*[1] * (len(exercise.variables) + 1), **given)
     assert feedback.state is State.ERROR
-    assert f"check({', '.join(exercise.variables)})" in feedback.message
+    how = ", ".join([*exercise.variables, *(f"{name}={name}" for name in exercise.given)])
+    assert f"check({how})" in feedback.message
 
 
 @every_exercise
