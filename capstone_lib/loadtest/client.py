@@ -46,6 +46,10 @@ class Plan:
         Of every request.
     timeout_s : float
         How long to wait for an answer.
+    check_ids : bool
+        Whether an answer must bear the id that was sent.
+    clean : Path, optional
+        What Locust deletes if its parent is killed; by default its own folder.
     """
 
     steps: Sequence[Mapping[str, Any]]
@@ -53,6 +57,7 @@ class Plan:
     headers: Mapping[str, str]
     timeout_s: float
     check_ids: bool = True
+    clean: Path | None = None
 
     @property
     def seconds(self) -> float:
@@ -62,7 +67,7 @@ class Plan:
     @property
     def deadline_s(self) -> float:
         """By when it must be over, with everything waiting as long as it may."""
-        slack = 2 * (self.timeout_s + 5) * (len(self.steps) + 1)
+        slack = 3 * (self.timeout_s + 5) * (len(self.steps) + 1)
         users = sum(step["users"] for step in self.steps)
         return float(_START_S + self.seconds + slack + users / 50)
 
@@ -75,6 +80,7 @@ class Plan:
             "headers": dict(self.headers),
             "timeout_s": self.timeout_s,
             "check_ids": self.check_ids,
+            "clean": str(self.clean or folder),
             "codes": CODES,
             "words": {str(code): words(code) for code in (*CODES.values(), *SHED, *_STATUSES)},
         }

@@ -88,7 +88,8 @@ class Histogram:
         if not self.total:
             return float("nan")
         rank = np.ceil(np.round(self.total * percent / 100, 9))
-        return float(self.values_ms[np.searchsorted(np.cumsum(self.counts), rank)])
+        value = self.values_ms[np.searchsorted(np.cumsum(self.counts), rank)]
+        return float(min(value, self.max_ms))  # the last one may have been rounded up
 
     def share_within(self, limit_ms: float) -> float:
         """The share of answers that took no longer than this; NaN without any."""

@@ -15,6 +15,7 @@ import gc
 import itertools
 import json
 import os
+import shutil
 import socket
 import struct
 import time
@@ -35,6 +36,8 @@ PLAN: dict[str, Any] = json.loads((FOLDER / "plan.json").read_text("utf-8"))
 CODES: dict[str, int] = PLAN["codes"]
 RECORD = struct.Struct("<HHff")  # step, code, when the answer came (s), how long it took (ms)
 SCHEDULER = Path("/proc/self/schedstat")
+REFUSED_S = 0.1
+"""Nobody is there: a user who asked again at once would fail as fast as the machine can."""
 TIMER_S = 0.002
 """The event loop's timer is no finer: a request sent within this of its due time was on time."""
 
@@ -83,18 +86,20 @@ class Stage:
         self.on.set()
 
     def due(self) -> float | None:
-        """When the next request of the running step is due; ``None`` when the step is over."""
-        now = time.perf_counter()
-        if now >= self.end:
-            return None
+        """When the next request of the running step is due; ``None`` when the step is over.
+
+        One that has waited for longer than an answer may take is given up and not sent.
+        """
         if self.rate is None:
-            return now
-        moment = self.begin + next(self.turns) / self.rate
-        if moment >= self.end:
-            return None
-        if moment > now:
-            gevent.sleep(moment - now)
-        return moment
+            now = time.perf_counter()
+            return now if now < self.end else None
+        while (moment := self.begin + next(self.turns) / self.rate) < self.end:
+            wait_s = moment - time.perf_counter()
+            if wait_s > 0:
+                gevent.sleep(wait_s)
+            if wait_s > -PLAN["timeout_s"]:
+                return moment
+        return None
 
     def run_out(self) -> None:
         """Wait until the step is over and its last answer is there, and sum it up."""
@@ -102,7 +107,7 @@ class Stage:
         gevent.sleep(max(0.0, self.end - time.perf_counter()))
         took_s = time.perf_counter() - self.begin
         cpu, queue = self._cpu() - self.cpu_s, self._queue() - self.queue_s
-        last = self.end + PLAN["timeout_s"] + 1.0
+        last = self.end + 2 * PLAN["timeout_s"] + 1.0
         while self.flying and time.perf_counter() < last:
             gevent.sleep(0.005)
         self.on.clear()
@@ -213,6 +218,8 @@ class Client(FastHttpUser):
             raise
         finally:
             stage.flying -= 1
+        if code == CODES["connection refused"] and stage.rate is None:
+            gevent.sleep(REFUSED_S)
 
 
 def judge(response: Any, row_id: str | None) -> int:
@@ -244,14 +251,15 @@ def broken(error: BaseException) -> int:
     if isinstance(error, ConnectionError | HTTPConnectionClosed):
         return CODES["connection lost"]
     if isinstance(error, HTTPParseError):
-        cut = "EOF" in str(error) or "closed" in str(error)
+        cut = any(word in str(error) for word in ("Incomplete", "closed"))
         return CODES["connection lost" if cut else "not HTTP"]
     return CODES["other error"]
 
 
 def follow_parent() -> None:
-    """End when the process that started this one is gone: its end of the pipe closes."""
+    """End and tidy up when the process that started this one is gone: the pipe between closes."""
     gevent.socket.wait_read(sys.stdin.fileno())
+    shutil.rmtree(PLAN["clean"], ignore_errors=True)
     os._exit(1)
 
 

@@ -70,7 +70,7 @@ def _kinds(result: "LoadTest") -> list[str]:
     lines = [f"{count:,} failed: {kind}" for kind, count in result.failures.items()]
     unsent = sum(step.unsent for step in result.steps)
     if unsent:
-        lines.append(f"{unsent:,} were due and never sent: every user was waiting for an answer")
+        lines.append(f"{unsent:,} were due and given up: every user was waiting for an answer")
     if result.knee is not None:
         step = result.knee
         load = f"{step.users:,} users" if step.rate is None else f"{step.rate:,.0f} requests/s"

@@ -43,8 +43,9 @@ def load_test(
     """Ask a live endpoint for predictions, as many users at once would, and measure what it bears.
 
     Locust makes the load, as a process of its own on this machine. Without ``rate`` the loop is
-    closed: each user asks again as soon as the answer is there, so a server that stalls is asked
-    less and looks better than it is (Tene calls it *coordinated omission*). With ``rate`` requests
+    closed: each user asks again as soon as the answer is there, after a refusal too, so a server
+    that stalls is asked less and looks better than it is (Tene calls it *coordinated omission*).
+    With ``rate`` requests
     are due at fixed times whatever the answers do, and latency counts from the due time.
 
     Parameters
@@ -72,7 +73,8 @@ def load_test(
     bearer : str, optional
         A key; it never stands in a command line or in the environment.
     timeout_s : float
-        How long a user waits for an answer before it counts as a failure.
+        How long a user waits for an answer before it counts as a failure; and, with ``rate``, how
+        long a request that is due waits for a user. A step may last that much longer.
     compare_bare : bool
         Load a server that does nothing for two seconds more, to see what the load generator itself
         can do here.
@@ -117,11 +119,14 @@ def load_test(
     sent = _headers(headers, bearer)
     probe(target, requests[0], sent, timeout_s=max(timeout_s, _PROBE_S))
     plan = Plan(steps, requests, sent, timeout_s)
-    with tempfile.TemporaryDirectory(prefix="capstone-load-") as folder:
+    with tempfile.TemporaryDirectory(prefix="capstone-load-") as name:
+        folder = Path(name)
         with Live(steps, show=show_progress, title="load test") as live:
-            measured = make_load(target, plan, Path(folder), live)
-        bare = _measure_bare(plan, fastest(measured), show_progress) if compare_bare else None
-        kept = _keep(Path(folder) / "report.html", report)
+            measured = make_load(target, plan, folder, live)
+        kept = _keep(folder / "report.html", report)
+        bare = (
+            _measure_bare(plan, fastest(measured), folder, show_progress) if compare_bare else None
+        )
     return LoadTest(
         url=target.url, steps=measured, seed=seed, duration_s=duration_s, bare=bare, report=kept
     )
@@ -168,18 +173,19 @@ def _headers(given: Mapping[str, str] | None, bearer: str | None) -> dict[str, s
     return headers
 
 
-def _measure_bare(plan: Plan, step: LoadStep, show: bool | None) -> LoadStep:
+def _measure_bare(plan: Plan, step: LoadStep, folder: Path, show: bool | None) -> LoadStep:
     """The same users and requests against a server that does nothing."""
     steps = [{"users": step.users, "duration_s": _BARE_S, "rate": None}]
-    again = Plan(steps, plan.requests, {"Content-Type": "application/json"}, plan.timeout_s, False)
-    with tempfile.TemporaryDirectory(prefix="capstone-load-") as name:
-        folder = Path(name)
-        (folder / "server").mkdir()
-        with (
-            bare_server(folder / "server") as target,
-            Live(steps, show=show, title="bare endpoint") as live,
-        ):
-            return make_load(target, again, folder, live)[0]
+    headers = {"Content-Type": "application/json"}
+    again = Plan(steps, plan.requests, headers, plan.timeout_s, check_ids=False, clean=folder)
+    places = [folder / "bare", folder / "bare-load"]
+    for place in places:
+        place.mkdir()
+    with (
+        bare_server(places[0]) as target,
+        Live(steps, show=show, title="bare endpoint") as live,
+    ):
+        return make_load(target, again, places[1], live)[0]
 
 
 def _keep(made: Path, wanted: str | Path | None) -> Path:

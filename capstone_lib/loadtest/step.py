@@ -36,7 +36,7 @@ class LoadStep:
     failures : dict of str to int
         Everything else that went wrong, by kind.
     unsent : int
-        Due, and never sent because every user was still waiting for an answer.
+        Due, and given up after ``timeout_s`` because every user was still waiting for an answer.
     requests_per_s, good_per_s : float
         Answers, and good answers, that came while the step lasted, a second.
     mean_ms, p50_ms, p90_ms, p95_ms, p99_ms, max_ms : float

@@ -71,7 +71,8 @@ def read_target(url: str, *, allow_remote: bool = False) -> Target:
     if not allow_remote and not _is_loopback(parts.hostname):
         raise LoadTestError(
             f"{parts.hostname} is not this machine, and load on somebody else's server is an "
-            "attack; if it is yours and nobody else is hurt, say allow_remote=True"
+            "attack; if it is yours and nobody else is hurt, say allow_remote=True "
+            "(--allow-remote)"
         )
     default = 443 if parts.scheme == "https" else 80
     path = parts.path.rstrip("/").removesuffix("/predict") + "/predict"
@@ -150,12 +151,12 @@ def _reason(error: Exception) -> str:
 def _cure(status: int) -> str:
     return {
         400: "Look at the rows.",
-        401: "It wants a key: give bearer=.",
+        401: "It wants a key: give bearer= (--key-file).",
         403: "It refuses the key: give the right one with bearer=.",
         404: "There is no /predict there: look at the address.",
         405: "There is no /predict there: look at the address.",
         415: "It does not take JSON: look at the address.",
-        422: "The rows do not fit its schema: give its features only, and name the id with id=.",
+        422: "The rows do not fit its schema: give its features only, and name the id with id= (--id).",
     }.get(status, "Look at the endpoint's own log.")
 
 
