@@ -16,9 +16,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 import numpy as np
 
-from capstone_lib.errors import SchemaError
 from capstone_lib.schema import Column, Schema
 from capstone_lib.serving.problems import ProblemError, Refusal, field_errors, step, utf8
+from capstone_lib.serving.row_gate import RowGate, bounds
 
 __all__ = ["LONGEST_ID", "Record", "RecordReader"]
 
@@ -74,7 +74,7 @@ class RecordReader:
 
     def __init__(self, schema: Schema, *, gate: Callable[[str], Schema], max_rows: int) -> None:
         self.schema, self.max_rows = schema, max_rows
-        self._gate = gate
+        self._gate, self._row_gate = gate, RowGate(schema)
         self._prefix, self._count = f"r{secrets.token_hex(4)}-", itertools.count(1)
         features = _features_type(schema)
         one = msgspec.defstruct(
@@ -187,24 +187,18 @@ class RecordReader:
         """Pass one row through the gate of the batch path; add what is wrong to ``refusals``."""
         case = self.new_id() if case is None else case
         schema = self._gate(case)
-        try:
-            checked = schema.check({name: [value] for name, value in features.items()})
-        except SchemaError as error:
-            refusals += field_errors(
-                (one for one in error.problems if one.severity == "error"), pointer=pointer
-            )
+        row, problems = self._row_gate.check(schema, features)
+        errors = [problem for problem in problems if problem.severity == "error"]
+        if errors:
+            refusals += field_errors(errors, pointer=pointer)
             return None
-        if checked.errors:
-            refusals += field_errors(checked.errors, pointer=pointer)
-            return None
-        row = {name: _plain(checked.columns[name][0]) for name in self.schema.names}
         return Record(
             values=list(row.values()),
             features=row,
             id=case,
             explain=explain,
             schema=schema,
-            warnings=field_errors(checked.problems, pointer=pointer),
+            warnings=field_errors(problems, pointer=pointer),
         )
 
     def _record(self, one: Any) -> Record:
@@ -264,19 +258,13 @@ def _value_type(column: Column) -> Any:
     return kind | None if column.nullable else kind
 
 
-def _range(column: Column) -> tuple[float, float]:
-    limit = np.inf if column.limit is None else column.limit
-    low = max(-np.inf if column.minimum is None else column.minimum, -limit)
-    return low, min(np.inf if column.maximum is None else column.maximum, limit)
-
-
 def _is_within(column: Column, code: Any) -> bool:
-    low, high = _range(column)
+    low, high = bounds(column)
     return bool(low <= code <= high)
 
 
 def _number_type(column: Column) -> Any:
-    low, high = _range(column)
+    low, high = bounds(column)
     if column.kind == "number":
         return Annotated[float, msgspec.Meta(ge=max(low, -_LARGEST), le=min(high, _LARGEST))]
     exact = 2.0**53  # every whole number up to here is itself as a double
@@ -320,7 +308,3 @@ def _short(value: Any) -> str:
 def _kind(value: Any) -> str:
     names = {dict: "an object", list: "a list", str: "text", bool: "true/false", type(None): "null"}
     return names.get(type(value), "a number")
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

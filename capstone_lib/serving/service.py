@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Reply", "Service"]
 
 _ON_THE_LOOP = 64  # rows; more are scored in a thread, so that single rows do not wait for them
+_READ_ON_THE_LOOP = 32_768  # bytes
 _RETRY = {"Retry-After": "1"}
 Found = TypeVar("Found")
 
@@ -140,9 +141,13 @@ class Service:
             When the request began, by :func:`time.perf_counter`.
         """
         self.admit()
-        found = self.reader.read(body)
         self.in_flight += 1
         try:
+            if len(body) <= _READ_ON_THE_LOOP:
+                found = self.reader.read(body)
+            else:
+                loop = asyncio.get_running_loop()
+                found = await loop.run_in_executor(self._helper, self.reader.read, body)
             if isinstance(found, Record):
                 if found.explain:
                     return (await self._aside([found], started))[0]
