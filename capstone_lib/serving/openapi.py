@@ -4,7 +4,6 @@ It names every answer that an operation can give. The schemas of the bodies are 
 :mod:`capstone_lib.serving.json_schema`.
 """
 
-from http import HTTPStatus
 from typing import Any
 
 from capstone_lib.artifact import Artifact
@@ -192,21 +191,17 @@ def _inline(**properties: dict[str, Any]) -> dict[str, Any]:
 def _refused(*statuses: int, protocol: bool = False) -> dict[str, Any]:
     kind = "Protocol" if protocol else ""
     return {
-        str(status): {"$ref": f"#/components/responses/{kind}{_title(status)}"}
+        str(status): {"$ref": f"#/components/responses/{kind}Refused{status}"}
         for status in sorted(statuses)
     }
 
 
 def _refusals(kind: str, schema: str) -> dict[str, Any]:
     return {
-        kind + _title(status): {
+        f"{kind}Refused{status}": {
             "description": reason,
             "content": {"application/problem+json": {"schema": _ref(schema)}},
             **({"headers": _HEADERS[status]} if status in _HEADERS else {}),
         }
         for status, reason in _REASONS.items()
     }
-
-
-def _title(status: int) -> str:
-    return "".join(word.capitalize() for word in HTTPStatus(status).phrase.split())
