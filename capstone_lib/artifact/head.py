@@ -56,6 +56,7 @@ def attach_head(
     kind = _element_type(model)
     text, constants = _head(kind, len(classes), threshold, conformal, review)
     head = parser.parse_graph(text)
+    used = {name for node in head.node for name in node.input}
     names = class_values(classes)
     label_type = TensorProto.INT64 if names.dtype == np.int64 else TensorProto.STRING
     for output in head.output:
@@ -68,7 +69,7 @@ def attach_head(
         list(head.output),
         [
             *model.graph.initializer,
-            *(numpy_helper.from_array(value, name) for name, value in constants.items()),
+            *(numpy_helper.from_array(constants[name], name) for name in constants if name in used),
             _strings(names) if label_type == TensorProto.STRING else _whole(names),
         ],
     )
