@@ -20,6 +20,8 @@ __all__ = ["Rows", "UnreadableError", "flat", "read"]
 _SHOWN = 3
 _TABLE = 4096  # widest span of codes that is looked up in a table
 _NONE = np.empty(0, dtype=np.intp)
+_OBJECTS = np.dtype(object)
+_TRUTH_TYPES = frozenset((bool, np.bool_))
 _NOT_COLUMNS = (str, bytes, bytearray, Mapping, Set)  # a mapping's keys are not its values
 
 
@@ -84,16 +86,32 @@ def _to_arrow(column: Column, data: Any) -> tuple[pa.Array, Strangers]:
         array = pa.array(data, from_pandas=True)
     except (pa.ArrowException, OverflowError, ValueError, TypeError):
         return _one_by_one(column, data)
-    return flat(array), _NOBODY
+    array = flat(array)
+    return _one_by_one(column, data) if _mixed(column, data, array.type) else (array, _NOBODY)
+
+
+def _mixed(column: Column, data: Any, kind: pa.DataType) -> bool:
+    """Whether Arrow found one type for Python objects that the gate tells apart.
+
+    It makes numbers of true/false beside numbers, and bytes of text beside bytes.
+    """
+    if len(data) == 0 or getattr(data, "dtype", _OBJECTS) != _OBJECTS:
+        return False
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        objects = data.tolist() if hasattr(data, "tolist") else data  # pandas iterates slowly
+        return not column.is_text and not _TRUTH_TYPES.isdisjoint(map(type, objects))
+    return column.is_text and pa.types.is_binary(kind)
 
 
 def flat(array: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """The same values as one array, without chunks and without a dictionary."""
+    """The same values as one array, without chunks, dictionary or run lengths."""
     encoded = pa.types.is_dictionary(array.type)
     if encoded and not len(array):
         return pa.nulls(0, array.type.value_type)
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
+    if pa.types.is_run_end_encoded(array.type):
+        return pc.run_end_decode(array)
     return array.dictionary_decode() if encoded else array
 
 
@@ -109,7 +127,8 @@ def _one_by_one(column: Column, data: Any) -> tuple[pa.Array, Strangers]:
         if not good:
             wrong[row] = value
     if wrong and all(value is None for value in kept):
-        raise UnreadableError(f"values such as {_kind_of(next(iter(wrong.values())))}")
+        kind = _kind_of(next(iter(wrong.values())))
+        raise UnreadableError(f"values such as {kind} instead of {_wanted(column)}")
     return pa.array(kept, from_pandas=True), _strangers(wrong)
 
 
@@ -228,8 +247,8 @@ def _read_boolean(array: pa.Array, strangers: Strangers) -> Rows:
 
 
 def _read_number(column: Column, array: pa.Array, strangers: Strangers) -> Rows:
-    if pa.types.is_decimal(array.type):
-        array = array.cast(pa.float64())
+    if pa.types.is_decimal(array.type):  # through text: Arrow's own way there misses the last bit
+        array = array.cast(pa.string()).cast(pa.float64())
     if not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type)):
         raise UnreadableError(f"{array.type} instead of {_wanted(column)}")
     values = _numpy(array)
@@ -286,6 +305,8 @@ def _without(mask: np.ndarray | None, strangers: Strangers) -> np.ndarray | None
 
 
 def _wanted(column: Column) -> str:
+    if column.is_text or column.kind == "boolean":
+        return "text" if column.is_text else "true/false"
     return "whole numbers" if column.kind != "number" else "numbers"
 
 
