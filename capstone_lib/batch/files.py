@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
+from capstone_lib.batch.csv_text import open_text, refuse_other_marks, refuse_other_text
 from capstone_lib.batch.source import STRETCH_ROWS, Source, Stretch
 from capstone_lib.errors import SourceError
 from capstone_lib.store import Reject
@@ -24,7 +25,7 @@ __all__ = ["CsvSource", "ParquetSource", "open_files"]
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".csv.gz")
 _CSV_BLOCK = 4 << 20
-_WIDE = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
+_CURE = "give a Parquet or CSV file, a folder or a glob of them"
 
 
 def open_files(place: str | Path) -> Source:
@@ -130,9 +131,12 @@ class CsvSource(_FileSource):
     n_rows = None
 
     def _schema(self, path: Path) -> pa.Schema:
-        _refuse_other_text(path)
-        with _readable(path, "CSV"), self._open(path, None, []) as reader:
-            return pa.schema([(name, pa.string()) for name in reader.schema.names])
+        with _readable(path, "CSV"):
+            refuse_other_text(path)
+            with self._open(path, None, []) as reader:
+                names = reader.schema.names
+        refuse_other_marks(path, names)
+        return pa.schema([(name, pa.string()) for name in names])
 
     def _read(
         self, path: Path, columns: Sequence[str]
@@ -148,7 +152,7 @@ class CsvSource(_FileSource):
                 said = tuple(malformed)
                 malformed.clear()
                 if batch is None and said:
-                    yield reader.schema.empty_table().to_batches()[0], said
+                    yield pa.RecordBatch.from_pylist([], schema=reader.schema), said
                 if batch is None:
                     return
                 for start in range(0, batch.num_rows, STRETCH_ROWS):
@@ -160,13 +164,15 @@ class CsvSource(_FileSource):
         def set_aside(line: pc.InvalidRow) -> str:
             fields = f"{line.actual_columns} fields instead of {line.expected_columns}"
             where = path.name if line.number is None else f"{path.name} line {line.number}"
-            malformed.append(Reject(None, None, f"{where}: {fields}"))
+            more = line.text.strip().count("\n")
+            lines = f", over {more + 1} lines: is a quote not closed?" if more else ""
+            malformed.append(Reject(None, None, f"{where}: {fields}{lines}"))
             return "skip"
 
         return pc.open_csv(
-            path,
+            open_text(path),
             read_options=pc.ReadOptions(block_size=_CSV_BLOCK, use_threads=False),
-            parse_options=pc.ParseOptions(invalid_row_handler=set_aside),
+            parse_options=pc.ParseOptions(invalid_row_handler=set_aside, newlines_in_values=True),
             convert_options=pc.ConvertOptions(
                 column_types=None if columns is None else dict.fromkeys(columns, pa.string()),
                 include_columns=columns,
@@ -180,9 +186,15 @@ class CsvSource(_FileSource):
 def _find(place: str | Path) -> tuple[Path, list[Path]]:
     """The files at a place in order, and the folder that their names are relative to."""
     path = Path(place)
-    if path.is_file():
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError as error:
+        raise SourceError(
+            f"there is no source at {str(place)[:80]!r}…: {error.strerror}; {_CURE}"
+        ) from error
+    if is_file:
         return path.parent, [path]
-    if path.is_dir():
+    if is_folder and str(place):
         found = [file for file in path.rglob("*") if file.is_file() and _is_data(file, path)]
         root = path
     elif glob.has_magic(str(place)):
@@ -190,9 +202,7 @@ def _find(place: str | Path) -> tuple[Path, list[Path]]:
         found = [file for file in found if file.is_file() and not file.name.startswith(("_", "."))]
         root = Path(*_common(found))
     else:
-        raise SourceError(
-            f"there is no source at {place}; give a Parquet or CSV file, a folder or a glob of them"
-        )
+        raise SourceError(f"there is no source at {str(place)[:500]!r}; {_CURE}")
     if not found:
         raise SourceError(f"{place} holds no Parquet or CSV files; check the folder or the pattern")
     return root, sorted(found, key=lambda file: file.as_posix())
@@ -224,16 +234,6 @@ def _kind(path: Path) -> str:
         f"{path} is neither Parquet nor CSV by its name; expected a name that ends in "
         f"{', '.join(_PARQUET + _CSV)}"
     )
-
-
-def _refuse_other_text(path: Path) -> None:
-    with _readable(path, "CSV"), path.open("rb") as file:
-        head = file.read(4)
-    for mark, name in _WIDE:
-        if head.startswith(mark):
-            raise SourceError(f"{path} is {name} text; save it as UTF-8 and run it again")
-    if head == b"PAR1":
-        raise SourceError(f"{path} is a Parquet file; give it a name that ends in .parquet")
 
 
 @contextmanager
