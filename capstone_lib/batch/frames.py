@@ -26,7 +26,7 @@ class ArrowSource(Source):
 
     def empty(self) -> pa.Table:
         """See :meth:`Source.empty`."""
-        return self._table.schema.empty_table()
+        return self._table.slice(0, 0)
 
     def stretches(self, columns: Sequence[str]) -> Iterator[Stretch]:
         """See :meth:`Source.stretches`."""
@@ -40,9 +40,8 @@ class FrameSource(Source):
 
     def __init__(self, frame: Any) -> None:
         named = [name for name in frame.index.names if name is not None]
-        self._frame = (
-            frame.reset_index() if named and not set(named) & set(frame.columns) else frame
-        )
+        usable = len(set(named)) == len(named) and not set(named) & set(frame.columns)
+        self._frame = frame.reset_index() if named and usable else frame
         self.names = tuple(self._frame.columns)
         self.n_rows = len(frame)
         self.description = f"DataFrame of {len(frame):,} rows"
@@ -50,7 +49,8 @@ class FrameSource(Source):
     def snapshot(self) -> str:
         """SHA-256 of the names and the values, as Arrow sees them."""
         columns = [_readable(self._frame.iloc[:, k]) for k in range(self._frame.shape[1])]
-        return _digest(pa.Table.from_arrays(columns, [str(name) for name in self.names]))
+        names = [str(name).encode(errors="backslashreplace").decode() for name in self.names]
+        return _digest(pa.Table.from_arrays(columns, names))
 
     def empty(self) -> Any:
         """See :meth:`Source.empty`."""

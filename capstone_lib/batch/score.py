@@ -211,8 +211,12 @@ def _id_column(asked: str | None, schema: "Schema", source: Source) -> str:
         )
     if source.n_rows == 0:
         raise SourceError(f"{source.description} holds no rows; nothing to score")
-    wanted = [asked] if asked is not None else [schema.id, *_USUAL_IDS]
-    found = [name for name in wanted if name in source.names and name not in schema.names]
+    wanted = [schema.id, *_USUAL_IDS] if asked is None else [asked]
+    found = [
+        name
+        for name in wanted
+        if name is not None and name in source.names and name not in schema.names
+    ]
     if asked is not None and not found:
         raise SourceError(f"{asked!r} is a feature of the model; it cannot be the row id as well")
     if found and source.names.count(found[0]) > 1:

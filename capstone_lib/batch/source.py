@@ -81,6 +81,8 @@ def open_source(source: Any) -> Source:
     """
     from capstone_lib.batch import files, frames
 
+    if isinstance(source, type):
+        raise SourceError(f"the class {source.__name__} is no table; give one of its objects")
     if isinstance(source, str | Path):
         return files.open_files(source)
     if isinstance(source, pa.Table):
@@ -89,9 +91,18 @@ def open_source(source: Any) -> Source:
         return frames.ArrowSource(pa.Table.from_batches([source]))
     if hasattr(source, "iloc") and hasattr(source, "columns"):
         return frames.FrameSource(source)
-    if hasattr(source, "__arrow_c_stream__"):
-        return frames.ArrowSource(pa.table(source))
+    table = _arrow_table(source) if hasattr(source, "__arrow_c_stream__") else None
+    if table is not None:
+        return frames.ArrowSource(table)
     raise SourceError(
         "a source is a path (a Parquet or CSV file, a folder or a glob of them), an Arrow table or "
         f"a DataFrame; seen {type(source).__name__}"
     )
+
+
+def _arrow_table(source: Any) -> pa.Table | None:
+    """Read any table that speaks Arrow; a single column speaks it too, and is none."""
+    try:
+        return pa.table(source)
+    except (pa.ArrowException, TypeError, ValueError):
+        return None
