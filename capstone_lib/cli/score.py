@@ -45,6 +45,13 @@ def _day(_: click.Context, __: click.Parameter, text: str) -> str:
     show_default=True,
     help="Fail if more of the rows than this do not fit the schema.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local"]),
+    default="local",
+    show_default=True,
+    help="Where the work is done.",
+)
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Threads that score.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run as JSON.")
 def score(
@@ -54,6 +61,7 @@ def score(
     as_of: str,
     id_column: str | None,
     max_reject_share: float,
+    engine: str,
     workers: int | None,
     as_json: bool,
 ) -> int:
@@ -74,6 +82,7 @@ def score(
             as_of=as_of,
             id=id_column,
             max_reject_share=max_reject_share,
+            engine=engine,
             workers=workers,
         )
     except TooManyRejectsError as error:

@@ -84,3 +84,12 @@ def test_inspect_prints_the_passport(ws: Workspace) -> None:
     assert "employment" in plain.stdout
     assert "1.0.0" in plain.stdout
     assert call("inspect", ws.inbox / "2016-01.parquet").returncode == 1
+
+
+def test_an_engine_that_there_is_not_is_status_2(ws: Workspace, tmp_path: Path) -> None:
+    given = ["score", ws.model, ws.inbox / "2016-01.parquet", "--as-of", "2016-01-31"]
+    url = f"sqlite:///{tmp_path}/other.db"
+    done = call(*given, "--store", url, "--engine", "airflow")
+    assert done.returncode == 2
+    assert "'airflow' is not 'local'" in done.stderr
+    assert call(*given, "--store", url, "--engine", "local").returncode == 0
