@@ -1,7 +1,7 @@
 """A server that does nothing: one constant answer to whatever is posted.
 
 It shows what the load generator itself can do; what a real server does not reach of that is the
-server's. ``python -m capstone_lib.loadtest.bare`` prints its port, and ends when its input ends.
+server's. Run as a program it prints its port, and ends when its input ends.
 """
 
 import asyncio

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import signal
+import site
 import subprocess
 import sys
 import time
@@ -30,6 +31,7 @@ __all__ = ["Plan", "bare_server", "make_load", "require_locust"]
 _LOOK_S = 0.25
 _START_S = 60.0
 _LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+_BARE = Path(__file__).with_name("bare.py")
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def make_load(target: Target, plan: Plan, folder: Path, live: Live) -> tuple[Loa
 
 def _command(target: Target, plan: Plan, folder: Path) -> list[str]:
     return [
-        sys.executable, "-m", "locust",
+        sys.executable, "-P", "-m", "locust",
         "--locustfile", str(_LOCUSTFILE), "--headless", "--only-summary",
         "--host", target.origin,
         "--stop-timeout", f"{plan.timeout_s + 2:.0f}",
@@ -145,7 +147,11 @@ def _command(target: Target, plan: Plan, folder: Path) -> list[str]:
 def _process(command: Sequence[str], folder: Path, **options: Any) -> Iterator[Any]:
     """A process whose group is gone when this is left, however it is left."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LOCUST_")}
-    environment |= {"CAPSTONE_LOAD_PLAN": str(folder), "HOME": str(folder)}  # no ~/.locust.conf
+    environment |= {
+        "CAPSTONE_LOAD_PLAN": str(folder),
+        "HOME": str(folder),  # a ~/.locust.conf would change the test
+        "PYTHONUSERBASE": site.getuserbase(),
+    }
     with (folder / "output.txt").open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and files
             command,
@@ -180,7 +186,7 @@ def bare_server(folder: Path) -> Iterator[Target]:
     LoadTestError
         It did not start.
     """
-    command = [sys.executable, "-m", "capstone_lib.loadtest.bare"]
+    command = [sys.executable, "-P", str(_BARE)]
     with _process(command, folder, stdout=subprocess.PIPE) as process:
         port = process.stdout.readline().strip()
         if not port.isdigit():

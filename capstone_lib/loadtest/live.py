@@ -4,6 +4,7 @@ In a terminal it is rewritten in place on the error stream; in a notebook it is 
 updated, and its last state stays in the saved notebook.
 """
 
+import shutil
 import sys
 import time
 from collections import deque
@@ -104,7 +105,8 @@ class Live:
         if not self._on:
             return
         if not self._notebook:
-            sys.stderr.write(f"\r\x1b[K{self.line}")
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write(f"\r\x1b[K{self.line[:width]}")
             sys.stderr.flush()
             return
         ipython: Any = import_module("IPython.display")

@@ -186,12 +186,11 @@ class Client(FastHttpUser):
     @task
     def take_part(self) -> None:
         """Ask until the step is over."""
-        if not stage.on.is_set():
-            gevent.sleep(0.02)
+        if not stage.on.wait(0.05):
             return
         while (due := stage.due()) is not None:
             self.ask(due)
-        gevent.sleep(0.02)
+        gevent.sleep(0.005)
 
     def ask(self, due: float) -> None:
         """Send one request, judge the answer, note both."""

@@ -12,6 +12,7 @@ from capstone_lib.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
     from capstone_lib.loadtest.result import LoadTest
     from capstone_lib.loadtest.step import LoadStep
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_ramp", "draw_times"]
 
 _LINES = (("p99_ms", "p99", "^"), ("p95_ms", "p95", "s"), ("p50_ms", "p50", "o"))
+_WIDE = 8
 _SHARES = (50, 90, 99, 99.9, 99.99)
 
 
@@ -51,7 +53,7 @@ def draw_ramp(result: "LoadTest", *, ax: "Axes | None" = None) -> "Axes":
     if result.knee is not None:
         ax.axvline(
             _load(result.knee),
-            color="#999999",
+            color="#333333",
             linestyle=":",
             linewidth=1.5,
             label="knee",
@@ -60,8 +62,11 @@ def draw_ramp(result: "LoadTest", *, ax: "Axes | None" = None) -> "Axes":
     with_rate = steps[0].rate is not None
     ax.set(xlabel="requests due a second" if with_rate else "users", ylabel="latency (ms)")
     ax.set(yscale="log")
-    ax.yaxis.set_major_formatter("{x:g}")
+    _ticks_of_time(ax.yaxis)
+    if load[-1] >= _WIDE * load[0]:
+        ax.set(xscale="log")
     ax.set_xticks(load, [f"{one:g}" for one in load])
+    ax.set_xticks([], minor=True)
     right.set(ylabel="good answers a second", ylim=(0, max([*good, 1.0]) * 1.15))
     right.yaxis.set_major_formatter("{x:,.0f}")
     right.grid(visible=False)
@@ -106,15 +111,24 @@ def draw_times(
     shares = [share for share in _SHARES if 1 - share / 100 >= least]
     ax.set(xscale="log", yscale="log", ylim=(least, 1.1))
     ax.set(xlabel="time to a good answer (ms)", ylabel="share of answers that took longer")
-    ax.xaxis.set_major_formatter("{x:g}")
+    _ticks_of_time(ax.xaxis)
     ax.set_yticks(
         [1 - share / 100 for share in shares],
         [f"{100 - share:.3g} % (p{share:g})" for share in shares],
     )
-    ax.minorticks_off()
+    ax.set_yticks([], minor=True)
     if any(step.good for step in steps):
         ax.legend()
     return ax
+
+
+def _ticks_of_time(axis: "Axis") -> None:
+    """Ticks at 1, 2, 5, 10 … milliseconds, written out."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=20))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter("{x:g}")
 
 
 def _load(step: "LoadStep") -> float:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadTest"]
 
+_CROWDED = 0.1
 _ENOUGH = 1_000
 
 
@@ -216,11 +217,17 @@ def _resolution(result: LoadTest) -> str:
     return words + "."
 
 
-def _warnings(steps: tuple[LoadStep, ...]) -> tuple[str, ...]:
-    few = [step for step in steps if 0 < step.good < _ENOUGH]
-    if not few:
-        return ()
-    least = min(few, key=lambda step: step.good)
-    tail = max(1, round(least.good / 100))
-    many = "only its slowest" if tail == 1 else f"its {tail} slowest"
-    return (f"The p99 of {least.good:,} good answers rests on {many}: measure for longer.",)
+def _warnings(steps: tuple[LoadStep, ...]) -> list[str]:
+    found = []
+    crowded = max(step.generator_queue for step in steps)
+    if crowded >= _CROWDED:
+        found.append(
+            f"Locust was ready to go on and had no core for {crowded:.0%} of the time: the server "
+            "or something else on this machine had it, and some of the tail comes from there."
+        )
+    few = [step.good for step in steps if 0 < step.good < _ENOUGH]
+    if few:
+        tail = max(1, round(min(few) / 100))
+        many = "only its slowest" if tail == 1 else f"its {tail} slowest"
+        found.append(f"The p99 of {min(few):,} good answers rests on {many}: measure for longer.")
+    return found

@@ -147,4 +147,4 @@ def _body(record: dict[str, Any], *, id: str | None, explain: bool) -> bytes:  #
         request = {"features": features, "id": str(record[id])}
     if explain:
         request["explain"] = True
-    return json.dumps(request, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(request, separators=(",", ":")).encode()

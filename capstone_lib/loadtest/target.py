@@ -156,7 +156,7 @@ def _cure(status: int) -> str:
         404: "There is no /predict there: look at the address.",
         405: "There is no /predict there: look at the address.",
         415: "It does not take JSON: look at the address.",
-        422: "The rows do not fit its schema: give its features only, and name the id with id= (--id).",
+        422: "The rows do not fit its schema: give its features only; the id goes to id= (--id).",
     }.get(status, "Look at the endpoint's own log.")
 
 

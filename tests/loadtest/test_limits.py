@@ -126,7 +126,7 @@ def test_a_promise_that_cannot_be_is_an_error(promise):
 
 @pytest.fixture
 def ramp():
-    steps = (step(1, 10, 100), step(8, 10.5, 760, codes=[503, 1]), step(32, 40, 790))
+    steps = (step(1, 10, 100), step(8, 10.5, 760, codes=[503, 1]), step(32, 40, 790, queue=0.2))
     return LoadTest("http://127.0.0.1:1/predict", steps, seed=0, duration_s=2.0)
 
 
@@ -153,6 +153,7 @@ def test_what_people_read_tells_the_limit_the_knee_and_the_small_numbers(ramp):
         assert "Limited by: server" in said
         assert "The knee is at 8 users" in said
         assert "rests on its 2 slowest" in said
+        assert "had no core for 20% of the time" in said
         assert "1 failed: timeout" in said
         assert "one core" in said.lower()
 
