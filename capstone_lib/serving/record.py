@@ -198,7 +198,7 @@ class RecordReader:
             id=case,
             explain=explain,
             schema=schema,
-            warnings=field_errors(problems, pointer=pointer),
+            warnings=field_errors(problems, pointer=pointer) or (),
         )
 
     def _record(self, one: Any) -> Record:
