@@ -20,7 +20,7 @@ __all__ = ["AuditLog"]
 
 Entry = tuple[Any, ...]
 
-_CHUNK = 500
+_CHUNK = 2000
 _LOCK_WAIT_S = 0.5
 _LONGEST_PAUSE_S = 2.0
 
@@ -185,12 +185,14 @@ class AuditLog:
         pause = self._every_s
         while not self._given_up:
             self._try("rollout", self._follow)
+            before = self._settled
             fine = self._try("requests", self._write)
             if self._closed and not self._queue:
                 return
+            moved = fine or self._settled > before
+            pause = self._every_s if moved else min(2 * pause, _LONGEST_PAUSE_S)
             if fine and (self._closed or len(self._queue) >= _CHUNK):
                 continue
-            pause = self._every_s if fine else min(2 * pause, _LONGEST_PAUSE_S)
             if self._closed:
                 sleep(self._every_s)
             else:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from capstone_lib.errors import AuditError
-from capstone_lib.store.requests import encode_entries
+from capstone_lib.store.entries import encode
 from capstone_lib.store.spill import write_spill
 
 __all__ = ["beside", "refuse", "spill"]
@@ -29,7 +29,7 @@ def refuse(store_file: Path | None, entry: tuple[Any, ...], *, writer: str, why:
         If the file cannot be written.
     """
     try:
-        said = json.loads(encode_entries(entry))
+        said = json.loads(encode(entry))
     except ValueError:
         said = repr(entry)
     with beside(store_file, "refused", writer).open("a", encoding="utf-8") as file:

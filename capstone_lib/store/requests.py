@@ -1,24 +1,39 @@
 """The log of requests: what a live endpoint answered, written a chunk of entries at a time.
 
-A chunk becomes one JSON text, and one statement takes it apart inside the database. So whoever logs
-beside an event loop holds Python's lock for the encoding only, not for every row.
+On SQLite many rows go with one statement. So whoever logs beside an event loop takes Python's lock
+a few times only, each time for as long as it takes to hand the values over: not once a row.
 """
 
+import sqlite3
 from collections.abc import Sequence
+from functools import cache
 from time import time
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, update
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError
 
-from capstone_lib.errors import MissingExtraError
 from capstone_lib.store.engine import writing
-from capstone_lib.store.request_sql import INSERT, plain_rows
+from capstone_lib.store.entries import ENTRY, stored_columns
 from capstone_lib.store.tables import request_rows, request_writers, served_models
 
-__all__ = ["encode_entries", "register_served", "write_requests"]
+Entries = Sequence[tuple[Any, ...]]
 
-_ZERO_BYTE = b"\\u0000"
+__all__ = ["register_served", "write_requests"]
+
+# A few sizes only, so that every statement is prepared once.
+_ROWS_A_STATEMENT = (250, 50, 10, 1)
+_ENTRY_IS_WRONG = (
+    DataError,
+    IntegrityError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
 
 
 def register_served(connection: Connection, **model: str) -> int:
@@ -37,71 +52,60 @@ def register_served(connection: Connection, **model: str) -> int:
 
 def write_requests(
     engine: Engine,
-    entries: Sequence[tuple[Any, ...]],
+    entries: Entries,
     *,
     writer: str | None,
     first: int,
     wait_s: float | None,
 ) -> int:
     """See :meth:`capstone_lib.store.live.LiveStore.write_requests`."""
-    payload = encode_entries(entries)  # before the transaction, which keeps other writers waiting
     with writing(engine, wait_s=wait_s) as connection:
         known = 0 if writer is None else max(0, _written(connection, writer) - first)
-        if known:
-            payload = encode_entries(entries[known:])
         if known < len(entries):
-            _insert(connection, payload)
+            _insert(connection, entries[known:])
             if writer is not None:
                 _note(connection, writer, first + len(entries))
     return max(0, len(entries) - known)
 
 
-def encode_entries(entries: Sequence[Any]) -> bytes:
-    """Entries as one JSON text.
-
-    Raises
-    ------
-    ValueError
-        If an entry holds what JSON cannot.
-    """
+def _insert(connection: Connection, entries: Entries) -> None:
+    insert_some = _DIALECTS.get(connection.dialect.name, _insert_with_core)
     try:
-        import msgspec
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("msgspec", "serve") from error
-    wrong = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
-    try:
-        return msgspec.json.encode(entries, enc_hook=_plain_number)
-    except wrong as error:
-        raise ValueError(
-            f"an entry of the request log cannot be written as JSON: {error}; log numbers, text, "
-            "true/false, None, lists and dicts only"
-        ) from error
-
-
-def _plain_number(value: Any) -> Any:
-    """What NumPy calls a number, as Python calls it."""
-    import numpy as np
-
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{value!r} is a {type(value).__name__}")
-
-
-def _insert(connection: Connection, payload: bytes) -> None:
-    statement = INSERT.get(connection.dialect.name)
-    try:
-        if statement is None or _ZERO_BYTE in payload:  # SQLite's JSON ends a text at a zero byte
-            connection.execute(insert(request_rows), plain_rows(payload))
-        else:
-            connection.execute(statement, {"entries": payload.decode()})
-    except (IntegrityError, DataError, OperationalError, UnicodeError) as error:
+        insert_some(connection, entries)
+    except _ENTRY_IS_WRONG as error:
         said = str(getattr(error, "orig", error)).strip().splitlines()[0]
-        if isinstance(error, OperationalError) and "malformed JSON" not in said:
-            raise
         raise ValueError(
             f"an entry of the request log cannot be kept: {said}; give every entry the twelve "
             "values that Store.write_requests names, and a served_key of Store.register_served"
         ) from error
+
+
+def _insert_with_sqlite(connection: Connection, entries: Entries) -> None:
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    start = 0
+    for n_rows in _ROWS_A_STATEMENT:
+        while start + n_rows <= len(entries):
+            columns = stored_columns(entries[start : start + n_rows])
+            raw.execute(_statement(n_rows), [value for column in columns for value in column])
+            start += n_rows
+
+
+@cache
+def _statement(n_rows: int) -> str:
+    """An INSERT of ``n_rows`` rows whose parameters come column after column."""
+    rows = ",".join(
+        f"({','.join(f'?{c * n_rows + r + 1}' for c in range(len(ENTRY)))})" for r in range(n_rows)
+    )
+    return f"INSERT INTO request_rows ({', '.join(ENTRY)}) VALUES {rows}"  # noqa: S608
+
+
+def _insert_with_core(connection: Connection, entries: Entries) -> None:
+    rows = zip(*stored_columns(entries), strict=True)
+    connection.execute(insert(request_rows), [dict(zip(ENTRY, row, strict=True)) for row in rows])
+
+
+_DIALECTS = {"sqlite": _insert_with_sqlite}
 
 
 def _written(connection: Connection, writer: str) -> int:

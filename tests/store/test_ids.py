@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capstone_lib.store.ids import decode_ids, encode_id, encode_ids, id_array
+from capstone_lib.store.ids import decode_ids, encode_id, encode_ids, encode_text, id_array
 
 ids = st.one_of(
     st.text(),
@@ -21,6 +21,7 @@ def test_every_text_survives_and_two_texts_never_become_one(texts):
     stored = encode_ids(pa.array(texts, pa.string()))
 
     assert [str(value) for value in stored] == texts
+    assert stored == [encode_text(text) for text in texts]
     assert len(set(stored)) == len(set(texts))
 
 

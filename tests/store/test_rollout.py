@@ -107,7 +107,7 @@ def test_two_processes_at_once_lose_no_change(store, tmp_path):
     for process in others:
         process.start()
     for process in others:
-        process.join(60)
+        process.join(120)
 
     history = store.rollout_history()
     assert len(history) == 82
