@@ -148,8 +148,13 @@ class Handlers:
             asked = inference.decode_infer(body, texts, max_rows=self.limits.max_rows)
         except inference.ProtocolError as error:
             raise ProblemError(error.status, error.detail) from error
-        found = await self.service.infer(asked.columns, asked.id, started)
-        said, content = inference.encode_infer(asked, self.service.routes.artifact, found)
+        model, found = await self.service.infer(asked.columns, asked.id, started)
+        said, content = inference.encode_infer(
+            asked,
+            model.artifact or self.service.routes.artifact,
+            found,
+            parameters={"route": model.route, "model": model.name},
+        )
         return Response(content, headers=said)
 
 

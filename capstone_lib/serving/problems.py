@@ -12,6 +12,7 @@ __all__ = ["ProblemError", "Refusal", "body_of", "field_errors", "headers_of", "
 
 MEDIA_TYPE = b"application/problem+json"
 _SHOWN = 100
+_TOLD = 3  # of the problems, in the one text that clients of the protocol show
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -77,7 +78,8 @@ def body_of(problem: ProblemError, *, protocol: bool = False) -> bytes:
         if len(problem.errors) > _SHOWN:
             document["errors_left_out"] = len(problem.errors) - _SHOWN
     if protocol:
-        document["error"] = problem.detail
+        first = [refusal.message for refusal in problem.errors[:_TOLD]]
+        document["error"] = "; ".join([problem.detail, *first])
     return _ENCODE(document)
 
 

@@ -23,7 +23,7 @@ from capstone_lib.serving.limits import Limits
 from capstone_lib.serving.metrics import Gauges, Metrics
 from capstone_lib.serving.problems import ProblemError, Refusal, field_errors
 from capstone_lib.serving.record import Record, RecordReader
-from capstone_lib.serving.routes import Routes
+from capstone_lib.serving.routes import Model, Routes
 from capstone_lib.store.rollout import Rollout
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class Service:
                 replies[place] = reply
         return replies
 
-    async def infer(self, columns: Any, case: str, started: float) -> Predictions:
+    async def infer(self, columns: Any, case: str, started: float) -> tuple[Model, Predictions]:
         """Answer many rows given column by column, as the Open Inference Protocol has them.
 
         Parameters
@@ -194,6 +194,11 @@ class Service:
             The request's id, which decides the route of all its rows; if empty, a new one.
         started : float
             When the request began.
+
+        Returns
+        -------
+        (Model, Predictions)
+            Who answered, and what.
 
         Raises
         ------
@@ -215,7 +220,7 @@ class Service:
             else:
                 answers = lane.model.score(rows)
             self._note(lane, records, answers, [started] * len(records))
-            return _predictions(answers, self.routes.artifact.classes)
+            return lane.model, _predictions(answers, self.routes.artifact.classes)
         finally:
             self.in_flight -= 1
 
