@@ -101,11 +101,14 @@ class Application:
             if task not in self._overdue:
                 raise
             status = await self._send_overdue(send, scope)
-        except Exception:
-            _LOG.exception("a request failed")
-            status = 500
-            if path == "/predict":
-                await _send_problem(send, ProblemError(500, _FAILED))
+        except Exception as error:
+            if isinstance(error, RuntimeError) and _is_cut(send):
+                status = 499
+            else:
+                _LOG.exception("a request failed")
+                status = 500
+                if path == "/predict":
+                    await _send_problem(send, ProblemError(500, _FAILED))
         finally:
             del self._open[task]
             self._overdue.discard(task)
@@ -222,7 +225,7 @@ class Application:
 
 
 class _Answered:
-    """A ``send`` that remembers the status."""
+    """A ``send`` that remembers the status, and lets what nobody hears go by."""
 
     def __init__(self, send: Send) -> None:
         self._send, self.status = send, 0
@@ -230,7 +233,21 @@ class _Answered:
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-        await self._send(message)
+        await _send_on(self._send, message)
+
+
+async def _send_on(send: Send, message: MutableMapping[str, Any]) -> None:
+    try:
+        await send(message)
+    except RuntimeError:
+        if not _is_cut(send):
+            raise
+
+
+def _is_cut(send: Send) -> bool:
+    """Whether the client has hung up: uvicorn hears of it a turn of the loop later than writes."""
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    return transport is not None and bool(transport.is_closing())
 
 
 async def _tell(request: Request, error: Exception) -> Response:
@@ -252,14 +269,10 @@ async def _tell(request: Request, error: Exception) -> Response:
 
 async def _send_problem(send: Send, problem: ProblemError, *, protocol: bool = False) -> None:
     body = body_of(problem, protocol=protocol)
-    await send(
-        {
-            "type": "http.response.start",
-            "status": problem.status,
-            "headers": headers_of(problem, body),
-        }
-    )
-    await send({"type": "http.response.body", "body": body})
+    headers = headers_of(problem, body)
+    start = {"type": "http.response.start", "status": problem.status, "headers": headers}
+    await _send_on(send, start)
+    await _send_on(send, {"type": "http.response.body", "body": body})
 
 
 def _too_large(limit: int) -> ProblemError:

@@ -31,6 +31,7 @@ class Connection(HttpToolsProtocol):
         """Take the connection if there is room."""
         super().connection_made(transport)
         self._wire = 0
+        self._answering: Any = None
         beyond = len(self.connections) - self.app.limits.max_connections
         self._is_beyond = beyond > 0
         if beyond > _GRACE:
@@ -51,8 +52,29 @@ class Connection(HttpToolsProtocol):
                     return
                 self._read(data[start : start + _PIECE])
 
+    def send_400_response(self, msg: str) -> None:
+        """Say in the form of all refusals what uvicorn says in plain text."""
+        said = "this is no request of HTTP/1.1 (RFC 9112)"
+        self._refuse(ProblemError(400, said))
+
+    def hang_up(self, *, at_once: bool = False) -> None:
+        """Close without an answer; ``at_once`` does not wait until what was written is read."""
+        if self._answering is not None and not self._answering.response_complete:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
+        if at_once:
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
     def _read(self, data: bytes) -> None:
         super().data_received(data)
+        if self.transport.is_closing():
+            return
         in_head = self.scope is None or "method" not in self.scope
         if not in_head and not self.cycle.more_body:
             self._wire = 0
@@ -63,15 +85,12 @@ class Connection(HttpToolsProtocol):
 
     def _bound(self, *, in_head: bool) -> None:
         """Close what sends a head or a body without end, or asks far ahead of its answers."""
-        largest = LARGEST_HEAD + _OVERHEAD * self.app.limits.max_body_bytes
-        if in_head and self._wire > LARGEST_HEAD and not self._is_answering():
+        if in_head and self._wire > LARGEST_HEAD:
             said = f"the request's head is larger than {LARGEST_HEAD:,} bytes; send less"
             self._refuse(ProblemError(431, said))
-        elif self._wire > largest or len(self.pipeline) > _MOST_AHEAD:
-            self.transport.close()
-
-    def _is_answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        largest = LARGEST_HEAD + _OVERHEAD * self.app.limits.max_body_bytes
+        if self._wire > largest or len(self.pipeline) > _MOST_AHEAD:
+            self.hang_up()
 
     def _refuse_connection(self) -> None:
         self.app.service.metrics.shed("connections")
@@ -80,12 +99,13 @@ class Connection(HttpToolsProtocol):
         self._refuse(ProblemError(503, said, headers={"Retry-After": "1"}))
 
     def _refuse(self, problem: ProblemError) -> None:
-        """Answer without having read a request, and close."""
-        body = body_of(problem)
-        lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()]
-        lines += [b"%b: %b" % header for header in headers_of(problem, body)]
-        self.transport.write(b"\r\n".join([*lines, b"connection: close", b"", body]))
-        self.transport.close()
+        """Answer without an application, unless another answer is on its way, and close."""
+        if self._answering is None or self._answering.response_complete:
+            body = body_of(problem)
+            lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()]
+            lines += [b"%b: %b" % header for header in headers_of(problem, body)]
+            self.transport.write(b"\r\n".join([*lines, b"connection: close", b"", body]))
+        self.hang_up()
 
 
 class Patience:
@@ -107,12 +127,8 @@ class Patience:
         waiting = {(one, what) for one in connections if (what := _waits(one))}
         self._since = {key: self._since.get(key, now) for key in waiting}
         for (connection, what), since in self._since.items():
-            if now - since <= self.timeout_s:
-                continue
-            if what == "reader":  # closing would wait for it
-                connection.transport.abort()
-            else:
-                connection.transport.close()
+            if now - since > self.timeout_s:
+                connection.hang_up(at_once=what == "reader")
 
 
 def _waits(connection: Any) -> str:

@@ -148,7 +148,7 @@ class RecordReader:
         """Read one of many by the typed step after all, if nothing is wrong with it."""
         try:
             one: Any = msgspec.convert(instance, self._one)
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeEncodeError):
             return None
         return self._record(one) if one.id is None or _is_id(one.id) else None
 
