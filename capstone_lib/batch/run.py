@@ -104,7 +104,10 @@ class BatchRun:
             f"{self.rows:,} rows in {self.seconds:.1f} s ({self.rows_per_s:,.0f} rows/s), "
             f"{self.rejected:,} rejected. Run <code>{self.run_id}</code>.</p>"
         )
-        columns = "<tr><th>step</th><th>rows</th><th>seconds at work</th><th>rows/s</th></tr>"
+        columns = (
+            "<tr><th style='text-align:left'>step</th><th>rows</th><th>seconds at work</th>"
+            "<th>rows/s</th></tr>"
+        )
         return f"{head}<table><thead>{columns}</thead><tbody>{body}</tbody></table>"
 
 

@@ -213,8 +213,9 @@ class Census:
             share = pc.mean(people[self.target]).as_py()
             rows += f"<tr><td>{year}</td><td>{len(people):,}</td><td>{share:.1%}</td></tr>"
         return (
-            f"<table><caption>US Census, Massachusetts: people {who}, {len(self.features)} features"
-            "</caption><thead><tr><th>year</th><th>people</th><th>at work</th></tr></thead>"
+            "<table><caption style='white-space:nowrap;text-align:left'>US Census, Massachusetts: "
+            f"people {who}, {len(self.features)} features</caption><thead>"
+            "<tr><th>year</th><th>people</th><th>at work</th></tr></thead>"
             f"<tbody>{rows}</tbody></table>"
         )
 

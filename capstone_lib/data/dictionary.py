@@ -147,7 +147,8 @@ class Dictionary:
         style = "text-align:left;vertical-align:top"
         cells = (head + body).replace("<th>", f'<th style="{style}">')
         cells = cells.replace("<td>", f'<td style="{style}">')
-        return f"<table><caption>{escape(self.title)}</caption>{cells}</table>"
+        caption = "<caption style='white-space:nowrap;text-align:left'>"
+        return f"<table>{caption}{escape(self.title)}</caption>{cells}</table>"
 
 
 def _html_row(entry: Entry) -> str:

@@ -282,10 +282,12 @@ class Schema:
         return cls(tuple(map(Column.from_dict, data.get("columns", ()))), id=data.get("id"))
 
     def _repr_html_(self) -> str:
+        def cell(tag: str, text: str) -> str:
+            return f"<{tag} style='text-align:left'>{escape(text)}</{tag}>"
+
         rows = "".join(
-            f"<tr><td>{escape(c.name)}</td><td style='text-align:left'>{escape(c.title)}</td>"
-            f"<td style='text-align:left'>{escape(c.describe())}</td></tr>"
+            f"<tr>{cell('td', c.name)}{cell('td', c.title)}{cell('td', c.describe())}</tr>"
             for c in self.columns
         )
-        head = "<tr><th>column</th><th>meaning</th><th>holds</th></tr>"
+        head = f"<tr>{cell('th', 'column')}{cell('th', 'meaning')}{cell('th', 'holds')}</tr>"
         return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"

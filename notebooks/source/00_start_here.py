@@ -70,8 +70,8 @@ people[census.features].head(1).T.rename(columns={0: "code"})
 # Codes, nothing else. The data know what they mean; here are a few people in words.
 
 # %%
-some = people[["AGEP", "SEX", "SCHL", "MAR", "DIS", "employed"]].head(people_shown)
-census.decode(some, titles=True)
+some = people[["AGEP", "SEX", "SCHL", "MAR", "DIS", "employed"]]
+census.decode(some.sample(people_shown, random_state=0), titles=True)
 
 # %% [markdown]
 # Read each line as a life for a moment. The last column is what the model shall say: was this

@@ -230,13 +230,15 @@ trial_store.rejects()[["row_id", "position", "reason"]]
 # there is a limit, `max_reject_share`: when too many are bad, something else is wrong.
 
 # %%
+from textwrap import fill
+
 from capstone_lib.errors import RunError
 
 night = {"store": trial_store, "as_of": "2017-01-01", "show_progress": False}
 try:
     cap.score_batch(artifact, gaps, max_reject_share=0.01, **night)
 except RunError as error:
-    print("Failed:", error)
+    print(fill(f"Failed: {error}", 90))
 len(trial_store.predictions(as_of="2017-01-01"))
 
 # %% [markdown]
