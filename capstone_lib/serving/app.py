@@ -49,10 +49,20 @@ class Application:
         What answers.
     guard : Guard
         Who may ask.
+    close : callable
+        Lets go of what the application holds, at its end.
+
+    Attributes
+    ----------
+    trouble : Exception or None
+        Why it did not stop as it should, such as answers that are not in the store.
     """
 
-    def __init__(self, service: Service, *, guard: Guard) -> None:
-        self.service, self.guard = service, guard
+    def __init__(
+        self, service: Service, *, guard: Guard, close: Callable[[], None] = lambda: None
+    ) -> None:
+        self.service, self.guard, self.close = service, guard, close
+        self.trouble: Exception | None = None
         self.limits = service.limits
         self._open: dict[asyncio.Task[Any], float] = {}
         self._overdue: set[asyncio.Task[Any]] = set()
@@ -157,7 +167,7 @@ class Application:
     async def _read_on(self, first: bytes, receive: Any) -> tuple[bytes, Any]:
         """Read a body that comes in pieces; all that is being read together has a bound too."""
         limit = self.limits.max_body_bytes
-        body, message, counted = bytearray(first), {"more_body": True}, 0
+        body, message, counted = bytearray(first), {"type": "http.request", "more_body": True}, 0
         try:
             while message.get("more_body", False) and len(body) <= limit:
                 self._arriving += len(body) - counted
@@ -204,8 +214,13 @@ class Application:
             self.handlers.stopping = True
             watch.cancel()
             service.close()
-            if service.log is not None:
-                await asyncio.to_thread(service.log.stop)
+            try:
+                if service.log is not None:
+                    await asyncio.to_thread(service.log.stop)
+            except Exception as error:  # uvicorn would keep it to itself
+                self.trouble = error
+            finally:
+                self.close()
             service.metrics.share(service.gauges())
 
     async def _keep_time(self) -> None:
