@@ -1,6 +1,6 @@
 """Putting an endpoint together: from artifacts, a store and bounds to an ASGI application."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,15 @@ def build(plan: Plan) -> Application:
     assert stable is not None
     routes = Routes(stable, canary=canary, fallback=fallback)
     store = None if plan.store is None else open_store(plan.store)
+    close = store.close if store is not None and store is not plan.store else lambda: None
+    try:
+        return _joined(plan, routes, store, close)
+    except BaseException:
+        close()
+        raise
+
+
+def _joined(plan: Plan, routes: Routes, store: Any, close: Callable[[], None]) -> Application:
     keys = {
         model.route: store.register_served(
             name=model.name, version=model.version, artifact=model.sha256, snapshot=model.snapshot
@@ -88,7 +97,7 @@ def build(plan: Plan) -> Application:
     )
     if store is not None:
         service.rollout = store.rollout()
-    return Application(service, guard=Guard(key=plan.key, hosts=plan.hosts()))
+    return Application(service, guard=Guard(key=plan.key, hosts=plan.hosts()), close=close)
 
 
 def _log(store: Any, plan: Plan, follow: Any) -> Any:

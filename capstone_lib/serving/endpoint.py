@@ -6,6 +6,8 @@ from html import escape
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
+
 from capstone_lib.artifact import Artifact
 from capstone_lib.serving.build import Plan
 from capstone_lib.serving.client import Client
@@ -199,4 +201,4 @@ def _null(value: Any) -> Any:
     """A missing value, whatever it is called, is JSON's null."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return None
-    return None if isinstance(value, float) and value != value else value
+    return None if isinstance(value, float | np.floating) and value != value else value

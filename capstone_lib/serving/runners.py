@@ -27,10 +27,14 @@ class ThreadRunner:
     """uvicorn in a thread of this process."""
 
     def __init__(self, plan: Plan, port: int) -> None:
-        app = build(plan)
         self._socket = bind(plan.host, port)
+        try:
+            self._app = build(plan)
+        except BaseException:
+            self._socket.close()
+            raise
         self.port: int = self._socket.getsockname()[1]
-        self._server = EndpointServer(configure(app))
+        self._server = EndpointServer(configure(self._app))
         self._error: BaseException | None = None
         self._thread = threading.Thread(
             target=self._run, name=f"capstone-endpoint-{self.port}", daemon=True
@@ -66,6 +70,7 @@ class ThreadRunner:
     def _run(self) -> None:
         try:
             self._server.run(sockets=[self._socket])
+            self._error = self._app.trouble
         except BaseException as error:  # told by wait or stop, in the caller's thread
             self._error = error
 
@@ -74,18 +79,17 @@ class ProcessRunner:
     """``capstone serve`` as a child, which ends when this process does."""
 
     def __init__(self, plan: Plan, port: int, timeout_s: float) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="capstone-endpoint-")
-        self._errors = Path(self._folder.name, "stderr")
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - without a name, gone with its readers
         self.port = 0
-        with self._errors.open("wb") as errors:
-            self._process = subprocess.Popen(  # noqa: S603 - our own command line
-                [sys.executable, "-m", "capstone_lib", "serve", *self._arguments(plan, port)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=_environment(plan),
-                start_new_session=True,  # an interrupt of the kernel is not meant for it
-            )
+        self._process = subprocess.Popen(  # noqa: S603 - our own command line
+            [sys.executable, "-m", "capstone_lib", "serve", *self._arguments(plan, port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env=_environment(plan),
+            start_new_session=True,  # an interrupt of the kernel is not meant for it
+        )
         self._said = ""
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -106,6 +110,8 @@ class ProcessRunner:
     def _file(self, model: Artifact | str | Path, name: str) -> str:
         if isinstance(model, str | Path):
             return str(model)
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="capstone-endpoint-")
         path = Path(self._folder.name, f"{name}.onnx")
         model.save(path)
         return str(path)
@@ -131,7 +137,8 @@ class ProcessRunner:
         self.port = int(json.loads(self._said)["port"])
 
     def _complaint(self) -> str:
-        text = self._errors.read_text("utf-8", "replace").strip()
+        self._errors.seek(0)
+        text = self._errors.read().decode("utf-8", "replace").strip()
         return text.removeprefix("capstone: ")[-2000:] or "it said nothing"
 
     def stop(self) -> None:
@@ -149,7 +156,9 @@ class ProcessRunner:
         self._listener.join(1)
         if self._process.stdout is not None:
             self._process.stdout.close()
-        self._folder.cleanup()
+        self._errors.close()
+        if self._folder is not None:
+            self._folder.cleanup()
         if status and self.port:
             raise EndpointError(f"the endpoint did not stop cleanly: {complaint}")
 

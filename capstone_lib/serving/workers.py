@@ -66,9 +66,12 @@ def _serve(
     plan: Plan, listening: socket.socket, ready: Callable[[int], None], end: threading.Event
 ) -> int:
     """Serve in this process."""
-    server = _Told(configure(build(plan)), lambda: ready(listening.getsockname()[1]), end)
+    app = build(plan)
+    server = _Told(configure(app), lambda: ready(listening.getsockname()[1]), end)
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn stops first, then passes it on
         server.run(sockets=[listening])
+    if app.trouble is not None:
+        raise app.trouble
     return 0 if server.started else 1
 
 
@@ -95,7 +98,7 @@ def _watch_over(
     ready: Callable[[int], None],
     end: threading.Event,
 ) -> int:
-    build(plan)  # what is wrong is told once, here, and not by every worker
+    build(plan).close()  # what is wrong is told once, here, and not by every worker
     context = multiprocessing.get_context("spawn")
     with _told_by_signals(end):
         workers = [_Worker(context, plan, listening) for _ in range(n_workers)]
@@ -109,7 +112,7 @@ def _watch_over(
         finally:
             for worker in workers:
                 worker.stop()
-    return 0
+    return max(worker.status for worker in workers)
 
 
 class _Worker:
@@ -153,15 +156,23 @@ class _Worker:
             self._process.kill()
             self._process.join()
 
+    @property
+    def status(self) -> int:
+        """0 if the process ended as it should, else 1."""
+        return int(self._process.exitcode != 0)
+
 
 def _work(plan: Plan, listening: socket.socket, is_ready: Any, end: Any) -> None:
     """The body of a worker: signals are its parent's affair."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     _Orphan(end).start()
-    server = _Told(configure(build(plan)), is_ready.set, end)
+    app = build(plan)
+    server = _Told(configure(app), is_ready.set, end)
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     server.run(sockets=[listening])
+    if app.trouble is not None:
+        raise app.trouble
 
 
 class _Orphan(threading.Thread):
