@@ -2,6 +2,7 @@
 #   make course    run every notebook and tell where to look
 #   make lab       open JupyterLab on the course
 #   make test      everything that is checked in minutes
+#   make test-slow the rest; needs Chromium or Chrome, for the notebooks and pages in a real browser
 PYTHON ?= python3
 OMP_WAIT_POLICY ?= passive
 export OMP_WAIT_POLICY
