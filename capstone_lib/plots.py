@@ -4,7 +4,7 @@ Each function draws one figure on the axes it is given, or on new ones, and retu
 Nothing here computes more than what is drawn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["PALETTE", "draw_loop", "draw_shares", "draw_throughput", "use_style"]
+__all__ = [
+    "PALETTE",
+    "draw_loop",
+    "draw_routes",
+    "draw_shares",
+    "draw_tail",
+    "draw_throughput",
+    "use_style",
+]
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 """The colours of Okabe and Ito (Wong, "Points of view: Color blindness", 2011), dark ones first."""
@@ -166,6 +174,65 @@ def draw_throughput(measured: "pd.DataFrame", *, ax: "Axes | None" = None) -> "A
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.yaxis.set_major_formatter("{x:,.0f}")
     ax.legend()
+    return ax
+
+
+def draw_tail(latencies: "Mapping[str, Any]", *, ax: "Axes | None" = None) -> "Axes":
+    """Draw the share of answers that took longer than a time, with the mean and the p99 marked.
+
+    Parameters
+    ----------
+    latencies : mapping of str to array
+        A line's name to its latencies in milliseconds, one at least.
+    ax
+        Where to draw; new axes by default. Both are logarithmic, so that the tail has room.
+    """
+    ax = _axes(ax)
+    for colour, (name, values) in zip(PALETTE, latencies.items(), strict=False):
+        times = np.sort(np.asarray(values, dtype=float))
+        longer = 1 - np.arange(len(times)) / len(times)
+        ax.plot(times, 100 * longer, color=colour, label=f"{name} (n = {len(times):,})")
+        for marker, at in (("o", times.mean()), ("D", np.percentile(times, 99))):
+            share = 100 * np.interp(at, times, longer)
+            ax.plot(at, share, marker, color=colour, markersize=8, markeredgecolor="white")
+    for marker, words in (("o", "mean"), ("D", "p99")):
+        ax.plot([], [], marker, color="#555555", label=words)
+    ax.set(xscale="log", yscale="log", ylim=(0.05, 130))
+    ax.set(xlabel="latency (ms)", ylabel="answers that took longer (%)")
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.legend()
+    return ax
+
+
+def draw_routes(
+    requests: "pd.DataFrame", changes: "pd.DataFrame", *, ax: "Axes | None" = None
+) -> "Axes":
+    """Draw every answer as a stroke, at its time and on its route, and the changes of the rollout.
+
+    Parameters
+    ----------
+    requests
+        As :meth:`capstone_lib.Store.requests` gives them.
+    changes
+        As ``Store.rollout_history()`` gives them; their reasons are written above.
+    ax
+        Where to draw; new axes by default.
+    """
+    ax = _axes(ax)
+    times = [frame[name] for frame, name in ((requests, "received_at"), (changes, "changed_at"))]
+    begin = min(part.min() for part in times)
+    at, changed = ((part - begin).dt.total_seconds() for part in times)
+    names = [name for name in ("degraded", "canary", "stable") if name in set(requests["route"])]
+    for place, name in enumerate(names):
+        mine = at[requests["route"] == name]
+        ax.plot(mine, [place] * len(mine), "|", color=PALETTE[place], markersize=26, alpha=0.5)
+    for moment, why in zip(changed, changes["why"], strict=True):
+        ax.axvline(moment, color="#555555", linestyle=":", linewidth=1.5)
+        ax.text(moment, len(names) - 0.45, f" {why}", va="bottom", fontsize="small")
+    ax.set_yticks(range(len(names)), names)
+    ax.set(ylim=(-0.6, len(names) - 0.1), xlabel="time (s)")
+    ax.grid(axis="y", visible=False)
     return ax
 
 

@@ -97,16 +97,19 @@ def export_canary(path: Path, *, seed: int = 0) -> "Artifact":
 
 def export_fallback(path: Path) -> "Artifact":
     """Export version 0.9.0, a model for bad days: a logistic regression, small and plain."""
+    from sklearn.compose import ColumnTransformer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     from capstone_lib.data import load_census
 
     census = load_census()
-    plain = make_pipeline(
-        OneHotEncoder(handle_unknown="ignore"), LogisticRegression(max_iter=1_000)
+    codes = [name for name in census.features if name != "AGEP"]
+    encode = ColumnTransformer(
+        [("codes", OneHotEncoder(handle_unknown="ignore"), codes)], remainder=StandardScaler()
     )
+    plain = make_pipeline(encode, LogisticRegression(max_iter=1_000))
     return _export(_fit(plain, census), census, path, version=FALLBACK_VERSION)
 
 
