@@ -194,7 +194,7 @@ class AuditLog:
             if fine and (self._closed or len(self._queue) >= _CHUNK):
                 continue
             if self._closed:
-                sleep(self._every_s)
+                sleep(min(self._every_s, _LOCK_WAIT_S))
             else:
                 self._wake.wait(pause)
 

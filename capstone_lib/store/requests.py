@@ -21,8 +21,9 @@ Entries = Sequence[tuple[Any, ...]]
 
 __all__ = ["register_served", "write_requests"]
 
-# A few sizes only, so that every statement is prepared once.
-_ROWS_A_STATEMENT = (250, 50, 10, 1)
+# A few sizes, so that every statement is prepared once; the largest is a compromise between how
+# often Python's lock is taken and how long it is held.
+_ROWS_A_STATEMENT = (100, 20, 5, 1)
 _ENTRY_IS_WRONG = (
     DataError,
     IntegrityError,

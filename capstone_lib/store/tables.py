@@ -173,8 +173,8 @@ request_rows = Table(
     "request_rows",
     metadata,
     Column("request_key", Integer, primary_key=True, autoincrement=True),
-    # No index on the id: ids come in any order, each would touch a page of its own, and the log is
-    # written all day (measured: four times the work a row) and asked for one person now and then.
+    # No index on the id: ids come in any order, so each would touch a page of its own, and the log
+    # is written all day but asked for one person now and then.
     Column("row_id", Plain),
     Column("received_at", Double, nullable=False, index=True, comment="seconds since 1970, UTC"),
     Column("served_key", Integer, ForeignKey("served_models.served_key"), nullable=False),
