@@ -296,5 +296,5 @@ folder.cleanup()
 #
 # ## Next
 #
-# You have the first half of the loop: a model, one file, a year of predictions in a store. What
-# follows is the same file behind a live service, and the way back.
+# You have a model, one file, and a year of predictions in a store. Notebook 03 puts the same file
+# behind an address that answers live.

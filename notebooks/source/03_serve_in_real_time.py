@@ -113,13 +113,13 @@ ramp
 axes = ramp.plot()
 
 # %% [markdown]
-# *The figure in words:* users on the x axis; on the left latency in milliseconds, each line a
-# percentile, on the right, dashed, the good answers a second. Latency climbs with the users, the
-# p99 above all; the dashed line climbs less and less.
+# *The figure in words:* users on the x axis; on the left latency, a line for each percentile; on
+# the right, dashed, good answers a second. Latency climbs with the users, the p99 on top; the
+# dashed line cannot keep up. A dotted line, if there is one, is the **knee**: from there on more
+# users mostly wait.
 #
-# **p50** is the time within which half of the answers came, **p99** within which 99 of 100 did.
-# When throughput no longer grows, every further user only waits. Up to how many users can we
-# promise three times what a single one saw?
+# **p50** is the time within which half of the answers came, **p99** within which 99 of 100 did. Up
+# to how many users can we promise three times what a single one saw?
 
 # %%
 ramp.sla(p99_ms=3 * ramp.steps[0].p99_ms)
@@ -154,7 +154,7 @@ explained = log["explanation"].notna()
 log.groupby(explained)["latency_ms"].agg(["count", "mean", "max"])
 
 # %% [markdown]
-# The line `True` is those who asked why: few, and slow. What does this do to all together?
+# The line `True`: those who asked why, few and slow. What does this do to all together?
 
 # %%
 axes = plots.draw_tail({"all answers": latencies, "without a why": latencies[~explained]})
@@ -164,8 +164,8 @@ axes = plots.draw_tail({"all answers": latencies, "without a why": latencies[~ex
 # logarithmic; a dot at the mean, a diamond at the p99. The lines begin together and part at the
 # bottom right, where the line of all answers runs further out.
 #
-# The average has hardly noticed: the slow requests are in the tail. And whoever asks a hundred
-# times a day meets the p99 on most days.
+# The average moves a little, the p99 far more: the slow requests are in the tail. And whoever asks
+# a hundred times a day meets it on most days.
 #
 # **Your turn.** Read the p99 off `latencies`.
 
@@ -183,27 +183,19 @@ exercises.ex_03_p99.check(p99, latencies=latencies)
 # %%
 with cap.serve(ws.model, mode="process") as endpoint:
     full = cap.load_test(endpoint.url, people, users=8, duration_s=load_seconds, explain_share=1)
-rate = 2 * full.good_per_s
-
-# %%
-measured = []
+load = {"users": 64, "rate": 2 * full.good_per_s, "explain_share": 1, "duration_s": load_seconds}
+tests = []
 for bound in (2, 8, 32, 128):
     limits = cap.Limits(max_in_flight=bound)
     with cap.serve(ws.model, mode="process", limits=limits) as endpoint:
-        test = cap.load_test(
-            endpoint.url, people, users=64, rate=rate, duration_s=load_seconds,
-            explain_share=1.0, show_progress=False,
-        )  # fmt: skip
-    shed = test.shed / test.requests
-    measured.append((bound, test.good_per_s, shed, test.mean_ms, test.p99_ms))
-trials = pd.DataFrame(
-    measured, columns=["max_in_flight", "good_per_s", "shed", "mean_ms", "p99_ms"]
-)
-trials
+        test = cap.load_test(endpoint.url, people, **load, show_progress=False)
+    tests.append(test.to_frame().assign(max_in_flight=bound))
+trials = pd.concat(tests, ignore_index=True)
+trials[["max_in_flight", "requests", "good_per_s", "shed", "mean_ms", "p99_ms"]]
 
 # %% [markdown]
 # There are 64 connections, so the last bound sheds nobody: all get an answer, when it is too late.
-# The tighter bounds answer whom they let in, and the others know at once.
+# The tighter bounds answer those whom they let in; the others know at once.
 #
 # We promise a p99 within three times the best. **Your turn:** choose the largest bound that keeps
 # the promise; a smaller one turns away more people than it must.
@@ -233,12 +225,6 @@ def change(**what):
 
 change(why="try 2.0.0", canary_share=canary_share)
 
-# %%
-began = time.time()
-cap.load_test(endpoint.url, people.reset_index(), users=4, duration_s=2 * load_seconds, id="row_id")
-log = store.requests(since=began).drop_duplicates("row_id")
-log["route"].value_counts()
-
 # %% [markdown]
 # The person's id decides, as by a die: who asks again gets the same version. So these are two
 # groups by chance, an **A/B test**. How often does each version call for a person (`review`)?
@@ -246,6 +232,10 @@ log["route"].value_counts()
 # %%
 from capstone_lib.serving.compare import compare_routes
 
+asking = people.reset_index()
+began = time.time()
+cap.load_test(endpoint.url, asking, users=4, duration_s=2 * load_seconds, id="row_id")
+log = store.requests(since=began).drop_duplicates("row_id")
 compare_routes(log, a="stable", b="canary", measure="review")
 
 # %% [markdown]
@@ -267,8 +257,6 @@ for why, what in drill.items():
     for row_id, row in people.head(150).iterrows():
         endpoint.predict(row, id=str(row_id))
 endpoint.stop()
-
-# %%
 changes = store.rollout_history().tail(len(drill))
 axes = plots.draw_routes(store.requests(since=began), changes)
 
@@ -277,14 +265,14 @@ axes = plots.draw_routes(store.requests(since=began), changes)
 # dotted lines at the four changes. After *trial* there are strokes on stable and canary; after
 # *pause* on stable alone; after *degrade* on degraded alone; after *recover* on stable again.
 #
-# Nothing was restarted, and no request was lost. The log remembers; `stop()` has written the last
-# of it.
+# Nothing was restarted, and no request was lost. `stop()` has written the last of the log.
 
 # %%
 question = """
 SELECT version, route, count(*) AS answers, avg(latency_ms) AS mean_ms, max(latency_ms) AS max_ms
 FROM requests WHERE received_at > :began GROUP BY version, route
 """
+store.close()
 pd.read_sql(question, ws.store_url, params={"began": began})
 
 # %% [markdown]
@@ -295,9 +283,6 @@ pd.read_sql(question, ws.store_url, params={"began": began})
 review_sql = ...  # ← your answer: "SELECT …"
 exercises.ex_03_review_sql.check(review_sql)
 
-# %%
-store.close()
-
 # %% [markdown]
 # ## Recap
 #
@@ -305,7 +290,7 @@ store.close()
 # - An average hides the tail; ask for the p99, under the load that you expect.
 # - An endpoint that accepts everything keeps everybody waiting: bound what is in flight.
 # - A new version gets a share of the people, and the log says what it did, with an interval.
-# - Pause, degrade and recover are rows in a table: fast, recorded, and open to a person or a rule.
+# - Pause, degrade and recover are rows in a table: quick, recorded, for a person or a rule to add.
 #
 # ## Ask yourself
 #
@@ -315,7 +300,7 @@ store.close()
 #
 # <details><summary>Why is a refused request better than a late answer?</summary>Because the one who
 # is refused knows it at once, and can come again or do without. A late answer has cost the work and
-# helps nobody, and the queue behind it is late too.</details>
+# helps nobody.</details>
 #
 # <details><summary>The canary has the better p99. Should it take over?</summary>Not for that alone.
 # Ask what it decides: whom it misses, how often it needs a person. That needs the log, an interval,
