@@ -18,7 +18,16 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["LATENCY_BUCKETS_S", "SCORE_BUCKETS", "Counts", "Gauges", "Latency", "Metrics", "Spread"]
+__all__ = [
+    "LATENCY_BUCKETS_S",
+    "SCORE_BUCKETS",
+    "Counts",
+    "Gauges",
+    "Latency",
+    "Metrics",
+    "Spread",
+    "bury",
+]
 
 LATENCY_BUCKETS_S = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
@@ -194,9 +203,7 @@ class Metrics:
         if self._folder is None:
             return
         path = self._folder / f"{os.getpid()}.json"
-        new = path.with_suffix(".new")
-        new.write_text(json.dumps({"counts": self.counts.to_dict(), "gauges": vars(gauges)}))
-        new.replace(path)
+        _replace(path, {"counts": self.counts.to_dict(), "gauges": vars(gauges)})
 
     def expose(
         self, gauges: Gauges, *, models: Iterable[tuple[str, str, str, str]], rollout: Any
@@ -230,6 +237,21 @@ class Metrics:
                 counts.merge(Counts.from_dict(left["counts"]))
                 total = [a + b for a, b in zip(total, left["gauges"].values(), strict=True)]
         return counts, Gauges(*total)
+
+
+def bury(folder: Path, pid: int) -> None:
+    """Keep what a process that died has counted, but not what went up and down in it."""
+    path = folder / f"{pid}.json"
+    with contextlib.suppress(FileNotFoundError):  # it died before it had counted anything
+        left = json.loads(path.read_text())
+        gauges = Gauges(log_written=left["gauges"]["log_written"])
+        _replace(path, {**left, "gauges": vars(gauges)})
+
+
+def _replace(path: Path, left: dict[str, Any]) -> None:
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(left))
+    new.replace(path)
 
 
 def _split(data: dict[str, int]) -> Iterator[tuple[list[str], int]]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from capstone_lib.errors import EndpointError
 from capstone_lib.serving.build import Plan, build
+from capstone_lib.serving.metrics import bury
 from capstone_lib.serving.server import DRAIN_S, EndpointServer, bind, configure
 
 __all__ = ["run"]
@@ -147,6 +148,8 @@ class _Worker:
                 f"a worker died {len(self._deaths)} times within a minute (the last with status "
                 f"{self._process.exitcode}); run with --workers 1 to see why"
             )
+        if self._plan.metrics_folder is not None and self._process.pid is not None:
+            bury(self._plan.metrics_folder, self._process.pid)
         self._start()
 
     def stop(self) -> None:

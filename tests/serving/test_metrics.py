@@ -17,6 +17,7 @@ from capstone_lib.serving.metrics import (
     Latency,
     Metrics,
     Spread,
+    bury,
 )
 from capstone_lib.store import Rollout
 
@@ -171,6 +172,19 @@ def test_whichever_worker_is_asked_answers_for_all(tmp_path, monkeypatch):
         assert counts.latency["stable"].buckets == expected_counts([0.1] * 3, LATENCY_BUCKETS_S)
         assert gauges == Gauges(3, 6, 9)
     assert metrics.counts.requests["/predict", "200"] == 1  # asking changes nothing
+
+
+def test_of_a_worker_that_died_the_counts_remain_and_the_gauges_go(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.getpid", lambda: 101)
+    dead = Metrics(tmp_path)
+    dead.request("/predict", 200)
+    dead.share(Gauges(in_flight=7, log_waiting=5, log_written=3))
+    monkeypatch.setattr("os.getpid", lambda: 102)
+    bury(tmp_path, 101)
+    bury(tmp_path, 999)
+    counts, gauges = Metrics(tmp_path).together(Gauges(in_flight=1))
+    assert counts.requests == {("/predict", "200"): 1}
+    assert gauges == Gauges(in_flight=1, log_waiting=0, log_written=3)
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=200))
