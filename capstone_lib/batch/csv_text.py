@@ -24,7 +24,7 @@ _BEGINNINGS = {  # of what is no CSV, and what to do with it
 }
 _HEAD_BYTES = 4096
 _OTHER_MARKS = (";", "\t", "|")
-_LIMITS = np.frombuffer(b",\r\n", dtype=np.uint8)
+_BESIDE = np.isin(np.arange(256), list(b",\r\n"))  # bytes that may stand beside a quoted field
 
 
 def open_text(path: Path) -> pa.NativeFile:
@@ -94,7 +94,7 @@ class Quotes:
 
     def __init__(self) -> None:
         self._inside = False
-        self._before = ord("\n")  # the byte before the next piece
+        self._before = b"\n"  # the byte before the next piece
         self._held = b""  # quotes at the end of the last piece: what follows them is not known yet
         self._line = 1
         self._begun = False
@@ -107,28 +107,38 @@ class Quotes:
         body = piece.rstrip(b'"')
         self._held = piece[len(body) :]
         if b'"' in body:
-            self._examine(body)
+            self._examine(self._before + body)
         if body:
-            self._before = body[-1]
+            self._before = body[-1:]
             self._line += body.count(b"\n")
         if not data and self._inside:
             raise pa.ArrowInvalid('a quote (") is opened and never closed')
 
-    def _examine(self, body: bytes) -> None:
-        """Runs of quotes of odd length open and close in turns; doubled quotes are text."""
-        letters = np.frombuffer(body, dtype=np.uint8)
-        quotes = np.flatnonzero(letters == ord('"'))
-        first = np.flatnonzero(np.diff(quotes, prepend=-2) != 1)
-        lengths = np.diff(first, append=len(quotes))
-        odd = lengths % 2 == 1
-        starts, ends = quotes[first][odd], (quotes[first] + lengths)[odd]
-        opens = (np.arange(len(starts)) + self._inside) % 2 == 0
-        before = np.where(starts > 0, letters[starts - 1], self._before)
-        wrong = ~np.isin(np.where(opens, before, letters[ends]), _LIMITS)
-        if wrong.any():
-            line = self._line + body.count(b"\n", 0, int(starts[wrong.argmax()]))
+    def _examine(self, text: bytes) -> None:
+        """Odd runs of quotes open and close in turns; the doubled ones among them are letters."""
+        letters = np.frombuffer(text, dtype=np.uint8)
+        starts, ends = _odd_runs(letters, doubled=b'""' in text)
+        opening, closing = starts[self._inside :: 2], ends[not self._inside :: 2]
+        wrong = [
+            *opening[~_BESIDE[letters[opening - 1]]][:1],
+            *closing[~_BESIDE[letters[closing]]][:1],
+        ]
+        if wrong:
+            line = self._line + text.count(b"\n", 1, int(min(wrong)))
             raise pa.ArrowInvalid(
                 f'line {line} has a quote (") that neither opens nor closes a field; put the field '
                 "into quotes and double those inside, or close the one before"
             )
         self._inside ^= bool(len(starts) % 2)
+
+
+def _odd_runs(letters: np.ndarray, *, doubled: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Where runs of an odd number of quotes begin, and where they have ended."""
+    quotes = np.flatnonzero(letters == ord('"'))
+    if not doubled:
+        return quotes, quotes + 1
+    first = np.flatnonzero(np.diff(quotes, prepend=-2) != 1)
+    lengths = np.diff(first, append=len(quotes))
+    odd = lengths % 2 == 1
+    starts = quotes[first][odd]
+    return starts, starts + lengths[odd]
