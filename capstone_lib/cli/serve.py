@@ -1,6 +1,7 @@
 """``capstone serve``: the endpoint as a process, or as several."""
 
 import json
+import os
 import sys
 import threading
 from dataclasses import fields
@@ -103,5 +104,6 @@ def _share(plan: Any, share: float | None) -> None:
 
 
 def _wait_for_end(end: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1024):  # a buffered read would hold a lock that exit needs
+        pass
     end.set()

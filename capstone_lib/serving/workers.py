@@ -69,7 +69,7 @@ def _serve(
     """Serve in this process."""
     app = build(plan)
     server = _Told(configure(app), lambda: ready(listening.getsockname()[1]), end)
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn stops first, then passes it on
+    with _told_by_signals(end):
         server.run(sockets=[listening])
     if app.trouble is not None:
         raise app.trouble
@@ -82,6 +82,11 @@ class _Told(EndpointServer):
     def __init__(self, config: Any, ready: Callable[[], None], end: threading.Event) -> None:
         super().__init__(config)
         self._ready, self._end = ready, end
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the caller: uvicorn would die of them after a clean stop."""
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -172,7 +177,6 @@ def _work(plan: Plan, listening: socket.socket, is_ready: Any, end: Any) -> None
     _Orphan(end).start()
     app = build(plan)
     server = _Told(configure(app), is_ready.set, end)
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     server.run(sockets=[listening])
     if app.trouble is not None:
         raise app.trouble
