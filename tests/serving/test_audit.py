@@ -224,6 +224,7 @@ def test_what_a_locked_store_does_not_take_in_time_is_spilled_and_loaded_once(st
     with closing(sqlite3.connect(file, isolation_level=None)) as raw:
         raw.execute("BEGIN IMMEDIATE")
         log.put(entries(10, 1300))
+        until(lambda: "locked" in log.failing)
         with pytest.raises(AuditError, match=r"1,290 answers .*locked.*load_spill\(store") as told:
             log.stop(timeout_s=0.2)
         raw.execute("COMMIT")
