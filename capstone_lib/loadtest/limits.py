@@ -34,7 +34,7 @@ def knee(steps: Sequence[LoadStep]) -> LoadStep | None:
     rules of thumb for probabilistic problems in computer communications", 1979). ``None`` when
     there are fewer than two steps with good answers, or the heaviest is still the best.
     """
-    answered = sorted((step for step in steps if step.good), key=_load)
+    answered = sorted((step for step in steps if step.good), key=lambda step: step.load)
     if len(answered) < 2:
         return None
     best = max(answered, key=lambda step: step.good_per_s / step.mean_ms)
@@ -56,7 +56,7 @@ def find_limit(steps: Sequence[LoadStep], bare: LoadStep | None) -> tuple[Limit,
             f"a server that does nothing got {bare.requests_per_s:,.0f} requests/s from this "
             f"client, hardly more than {top.requests_per_s:,.0f}"
         )
-    heaviest = max(steps, key=_load)
+    heaviest = max(steps, key=lambda step: step.load)
     if heaviest.shed or heaviest.unsent:
         return "server", "it refused requests or left them waiting, and Locust had time to spare"
     if heaviest.rate is not None:
@@ -76,7 +76,3 @@ def _with_rate(step: LoadStep) -> tuple[Limit, str]:
     return "server", (
         f"{step.rate:,.0f} requests/s were due and {step.requests_per_s:,.0f} were answered"
     )
-
-
-def _load(step: LoadStep) -> float:
-    return step.users if step.rate is None else step.rate

@@ -83,7 +83,7 @@ class Live:
     def _words(self, begun: Mapping[int, Mapping[str, Any]], now: float) -> tuple[str, float]:
         index = max(begun)
         step = self._steps[index]
-        inside_s = min(now - begun[index]["at"], step["duration_s"])
+        inside_s = min(max(0.0, now - begun[index]["at"]), step["duration_s"])
         elapsed_s = sum(one["duration_s"] for one in self._steps[:index]) + inside_s
         seen = np.concatenate([part for _, part in self._recent])
         window_s = min(_WINDOW_S, max(now - begun[index]["at"], 0.1))

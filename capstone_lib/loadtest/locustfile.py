@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import gevent  # type: ignore[import-untyped]  # it has no stubs
-import gevent.event  # type: ignore[import-untyped]
 import gevent.socket  # type: ignore[import-untyped]
 import locust.stats
 import psutil
@@ -35,6 +34,9 @@ FOLDER = Path(os.environ["CAPSTONE_LOAD_PLAN"])
 PLAN: dict[str, Any] = json.loads((FOLDER / "plan.json").read_text("utf-8"))
 CODES: dict[str, int] = PLAN["codes"]
 RECORD = struct.Struct("<HHff")  # step, code, when the answer came (s), how long it took (ms)
+PARKED_S = max(0.05, PLAN["most_users"] / 10_000)
+"""Between steps users look this often whether the next one begins. Not a gevent Event: it forgets
+to wake some of hundreds of waiters that wait with a timeout (gevent 26.9)."""
 SCHEDULER = Path("/proc/self/schedstat")
 REFUSED_S = 0.1
 """Nobody is there: a user who asked again at once would fail as fast as the machine can."""
@@ -64,32 +66,32 @@ class Stage:
         self.rate: float | None = None
         self.turns = itertools.count()
         self.flying = self.sent = 0
-        self.on = gevent.event.Event()
+        self.running = False
         self.records = bytearray()
         self.file = (FOLDER / "records.bin").open("ab", buffering=0)
         self.process = psutil.Process()
-        self.cpu_s = self.queue_s = 0.0
         self.late_ms: list[float] = []
 
     def start(self) -> None:
-        """Begin the next step: all its users are there."""
-        if self.on.is_set() or self.index + 1 >= len(PLAN["steps"]):
+        """Begin the next step in a moment, when all its users have seen that it begins."""
+        if self.running or self.index + 1 >= len(PLAN["steps"]):
             return
         self.index += 1
         step = PLAN["steps"][self.index]
         self.rate, self.turns, self.sent = step["rate"], itertools.count(), 0
-        self.late_ms.clear()
-        self.cpu_s, self.queue_s = self._cpu(), self._queue()
-        self.begin = time.perf_counter()
+        self.begin = time.perf_counter() + 2 * PARKED_S
         self.end = self.begin + step["duration_s"]
         self._tell(event="begin", index=self.index, at=self.begin)
-        self.on.set()
+        self.running = True
 
     def due(self) -> float | None:
         """When the next request of the running step is due; ``None`` when the step is over.
 
         One that has waited for longer than an answer may take is given up and not sent.
         """
+        now = time.perf_counter()
+        if now < self.begin:
+            gevent.sleep(self.begin - now)
         if self.rate is None:
             now = time.perf_counter()
             return now if now < self.end else None
@@ -103,14 +105,18 @@ class Stage:
 
     def run_out(self) -> None:
         """Wait until the step is over and its last answer is there, and sum it up."""
-        self.on.wait()
+        while not self.running:
+            gevent.sleep(0.01)
+        gevent.sleep(max(0.0, self.begin - time.perf_counter()))
+        began, cpu, queue = time.perf_counter(), self._cpu(), self._queue()
+        self.late_ms.clear()
         gevent.sleep(max(0.0, self.end - time.perf_counter()))
-        took_s = time.perf_counter() - self.begin
-        cpu, queue = self._cpu() - self.cpu_s, self._queue() - self.queue_s
+        took_s = time.perf_counter() - began
+        cpu, queue = self._cpu() - cpu, self._queue() - queue
         last = self.end + 2 * PLAN["timeout_s"] + 1.0
         while self.flying and time.perf_counter() < last:
             gevent.sleep(0.005)
-        self.on.clear()
+        self.running = False
         self.flush()
         self._tell(
             event="end",
@@ -161,7 +167,7 @@ class Steps(LoadTestShape):
 
     def tick(self) -> tuple[int, float] | None:
         """Sit out the running step, and say how many users the next one has."""
-        if stage.index >= 0 or stage.on.is_set():
+        if stage.index >= 0:
             stage.run_out()
         following = stage.index + 1
         if following >= len(PLAN["steps"]):
@@ -186,7 +192,8 @@ class Client(FastHttpUser):
     @task
     def take_part(self) -> None:
         """Ask until the step is over."""
-        if not stage.on.wait(0.05):
+        if not stage.running:
+            gevent.sleep(PARKED_S)
             return
         while (due := stage.due()) is not None:
             self.ask(due)

@@ -72,7 +72,6 @@ def _kinds(result: "LoadTest") -> list[str]:
     if unsent:
         lines.append(f"{unsent:,} were due and given up: every user was waiting for an answer")
     if result.knee is not None:
-        step = result.knee
-        load = f"{step.users:,} users" if step.rate is None else f"{step.rate:,.0f} requests/s"
+        load = result.knee.load_words
         lines.append(f"The knee is at {load}: beyond it more load mostly buys waiting")
     return lines

@@ -37,8 +37,8 @@ def draw_ramp(result: "LoadTest", *, ax: "Axes | None" = None) -> "Axes":
     from capstone_lib.plots import PALETTE
 
     ax = _axes(ax)
-    steps = sorted(result.steps, key=_load)
-    load = [_load(step) for step in steps]
+    steps = sorted(result.steps, key=lambda step: step.load)
+    load = [step.load for step in steps]
     for (name, label, marker), colour in zip(
         _LINES, (PALETTE[1], PALETTE[5], PALETTE[0]), strict=True
     ):
@@ -52,7 +52,7 @@ def draw_ramp(result: "LoadTest", *, ax: "Axes | None" = None) -> "Axes":
     )
     if result.knee is not None:
         ax.axvline(
-            _load(result.knee),
+            result.knee.load,
             color="#333333",
             linestyle=":",
             linewidth=1.5,
@@ -98,7 +98,7 @@ def draw_times(
         Where to draw; new axes by default. Both are logarithmic.
     """
     ax = _axes(ax)
-    names = labels or [f"{step.users:,} users" for step in steps]
+    names = labels or [step.load_words for step in steps]
     least = 1.0
     for step, name in zip(steps, names, strict=True):
         total = step.histogram.total
@@ -129,10 +129,6 @@ def _ticks_of_time(axis: "Axis") -> None:
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=20))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter("{x:g}")
-
-
-def _load(step: "LoadStep") -> float:
-    return step.users if step.rate is None else step.rate
 
 
 def _axes(ax: "Axes | None") -> "Axes":

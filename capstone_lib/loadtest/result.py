@@ -210,7 +210,7 @@ def _resolution(result: LoadTest) -> str:
     if result.bare is not None:
         words += (
             f"; of a server that does nothing it saw p50 {result.bare.p50_ms:.3g} ms, p99 "
-            f"{result.bare.p99_ms:.3g} ms with {result.bare.users} users"
+            f"{result.bare.p99_ms:.3g} ms with {result.bare.load_words}"
         )
     if fastest(result.steps).rate is None:
         words += ". Users waited for their answers, so a stall hides what would have been asked"

@@ -68,21 +68,16 @@ def judge(
         raise ValueError(f"error_rate is a share between 0 and 1; seen {error_rate}")
     broken = {k: _broken(step, p99_ms, error_rate) for k, step in enumerate(steps)}
     held: float | None = None
-    for k in sorted(broken, key=lambda k: _load(steps[k])):
+    for k in sorted(broken, key=lambda k: steps[k].load):
         if broken[k]:
             break
-        held = _load(steps[k])
+        held = steps[k].load
     reasons = tuple(reason for k in broken for reason in broken[k])
     return SlaVerdict(not reasons, reasons, held, p99_ms, error_rate)
 
 
-def _load(step: LoadStep) -> float:
-    return step.users if step.rate is None else step.rate
-
-
 def _broken(step: LoadStep, p99_ms: float | None, error_rate: float | None) -> list[str]:
-    load = _load(step)
-    at = f"{load:g} users" if step.rate is None else f"{load:g} requests/s"
+    at = step.load_words
     found = []
     if p99_ms is not None and not step.good:
         found.append(f"{at}: no good answer at all")

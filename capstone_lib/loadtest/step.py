@@ -111,6 +111,18 @@ class LoadStep:
         )
 
     @property
+    def load(self) -> float:
+        """Users; or requests due a second, where there was a rate."""
+        return self.users if self.rate is None else self.rate
+
+    @property
+    def load_words(self) -> str:
+        """The load, for people."""
+        if self.rate is not None:
+            return f"{self.rate:,g} requests/s"
+        return f"{self.users:,} user{'' if self.users == 1 else 's'}"
+
+    @property
     def failed(self) -> int:
         """Requests that failed, sheds not counted."""
         return sum(self.failures.values())

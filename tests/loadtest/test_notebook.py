@@ -6,6 +6,7 @@ import time
 
 import nbformat
 import psutil
+import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -34,6 +35,7 @@ def test_figures_move_in_one_output_and_the_result_is_a_table(server):
     assert "<td style='text-align:right'>2</td>" in result
 
 
+@pytest.mark.slow
 def test_an_interrupted_cell_leaves_no_process_behind(server):
     slow = server("slow", delay_s=0.01)
     client = NotebookClient(notebook(slow.url, 60), timeout=60, kernel_name="python3")
