@@ -66,6 +66,8 @@ def open_store(where: "str | Path | Store") -> Store:
         )
     if isinstance(where, str) and ("://" in where or where.startswith("sqlite:")):
         return _database(where)
+    if not where:
+        raise StoreError("the store has no name; such as 'sqlite:///predictions.db'")
     path = Path(where)
     if path.is_file() or (path.suffix.lower() in _DATABASE_SUFFIXES and not path.is_dir()):
         from sqlalchemy import URL

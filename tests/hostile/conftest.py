@@ -64,14 +64,11 @@ class Judge:
     def __init__(self, artifact, pipeline, place):
         self.artifact, self.pipeline, self.place = artifact, pipeline, place
 
-    def score(self, source, **options):
+    def score(self, source, *, store=None, **options):
         return cap.score_batch(
-            self.artifact, source, store=self.place, as_of="2016-01-31", workers=1, **options
-        )
-
-    def predictions(self):
-        with cap.open_store(self.place) as store:
-            return store.predictions().astype({"row_id": str})
+            self.artifact, source, store=store or self.place, as_of="2016-01-31", workers=1,
+            **options,
+        )  # fmt: skip
 
     def refuses(self, source, said, **options):
         """An error of the library says what was seen, in few words, and nothing is published."""
@@ -79,22 +76,25 @@ class Judge:
             self.score(source, **options)
         assert "Traceback" not in str(caught.value)
         assert len(str(caught.value)) < 4000
-        assert not self.place.exists() or self.predictions().empty
+        if self.place.exists():
+            with cap.open_store(self.place) as store:
+                assert store.predictions().empty
 
     def scores(self, source, truth, *, rejects=(), ids=None, **options):
         """The rows of ``truth`` get scikit-learn's probabilities; each other row is a reject.
 
         ``rejects`` holds a pattern for the reason of each.
         """
-        run = self.score(source, max_reject_share=1, **options)
         with cap.open_store(self.place) as store:
+            run = self.score(source, store=store, max_reject_share=1, **options)
             reasons = store.rejects()["reason"].tolist()
+            predictions = store.predictions().astype({"row_id": str}).set_index("row_id")
 
         assert (run.rows, run.rejected) == (len(truth), len(rejects)), reasons
         for reason, pattern in zip(reasons, rejects, strict=True):
             assert re.search(pattern, reason), reasons
         ids = truth["row_id"] if ids is None else ids
-        frame = self.predictions().set_index("row_id").loc[[str(value) for value in ids]]
+        frame = predictions.loc[[str(value) for value in ids]]
         self.compare(truth, frame["score"].to_numpy(), frame["label"].to_numpy())
 
     def compare(self, truth, score, label):
