@@ -15,8 +15,9 @@ from capstone_lib.serving.problems import ProblemError, body_of, headers_of
 __all__ = ["LARGEST_HEAD", "Connection", "Patience"]
 
 LARGEST_HEAD = 65_536
-_PIECE = 8192  # bytes read in one go: so many requests at most come of them before they are counted
-_MOST_AHEAD = 256  # requests sent ahead of their answers
+_PIECE = 2048  # bytes read in one go: so many requests at most come of them before they are counted
+_MOST_AHEAD = 16  # requests read ahead of their answers
+_MOST_UNREAD = 1_000_000  # bytes that wait to be read because requests are ahead
 _OVERHEAD = 8  # bytes on the wire for a byte of a body that comes in chunks of one byte
 _GRACE = 64  # connections beyond the bound that are still told so
 _GRACE_S = 1.0
@@ -32,6 +33,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._wire = 0
         self._answering: Any = None
+        self._later = b""
         beyond = len(self.connections) - self.app.limits.max_connections
         self._is_beyond = beyond > 0
         if beyond > _GRACE:
@@ -41,16 +43,22 @@ class Connection(HttpToolsProtocol):
             self.loop.call_later(_GRACE_S, transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, a piece at a time."""
+        """Read on, unless requests are far ahead of their answers already."""
         if self._is_beyond:
             self._refuse_connection()
+        elif self._later or len(self.pipeline) > _MOST_AHEAD:
+            self._leave_for_later(self._later + data)
         elif len(data) <= _PIECE:
             self._read(data)
         else:
-            for start in range(0, len(data), _PIECE):
-                if self.transport.is_closing():
-                    return
-                self._read(data[start : start + _PIECE])
+            self._read_in_pieces(data)
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, and read what was left for later."""
+        super().on_response_complete()
+        if self._later and len(self.pipeline) <= _MOST_AHEAD:
+            later, self._later = self._later, b""
+            self._read_in_pieces(later)
 
     def send_400_response(self, msg: str) -> None:
         """Say in the form of all refusals what uvicorn says in plain text."""
@@ -62,6 +70,7 @@ class Connection(HttpToolsProtocol):
         if self._answering is not None and not self._answering.response_complete:
             self._answering.disconnected = True
             self._answering.message_event.set()
+        self._later = b""
         if at_once:
             self.transport.abort()
         else:
@@ -70,6 +79,21 @@ class Connection(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._answering = cycle
         super()._start_asgi_task(cycle, app)
+
+    def _read_in_pieces(self, data: bytes) -> None:
+        for start in range(0, len(data), _PIECE):
+            if self.transport.is_closing():
+                return
+            if len(self.pipeline) > _MOST_AHEAD:
+                self._leave_for_later(data[start:])
+                return
+            self._read(data[start : start + _PIECE])
+
+    def _leave_for_later(self, data: bytes) -> None:
+        self._later = data
+        self.flow.pause_reading()
+        if len(data) > _MOST_UNREAD:
+            self.hang_up()
 
     def _read(self, data: bytes) -> None:
         super().data_received(data)
@@ -80,16 +104,15 @@ class Connection(HttpToolsProtocol):
             self._wire = 0
         else:
             self._wire += len(data)
-        if self._wire > LARGEST_HEAD or self.pipeline:
+        if self._wire > LARGEST_HEAD:
             self._bound(in_head=in_head)
 
     def _bound(self, *, in_head: bool) -> None:
-        """Close what sends a head or a body without end, or asks far ahead of its answers."""
-        if in_head and self._wire > LARGEST_HEAD:
+        """Close what sends a head or a body without end."""
+        if in_head:
             said = f"the request's head is larger than {LARGEST_HEAD:,} bytes; send less"
             self._refuse(ProblemError(431, said))
-        largest = LARGEST_HEAD + _OVERHEAD * self.app.limits.max_body_bytes
-        if self._wire > largest or len(self.pipeline) > _MOST_AHEAD:
+        elif self._wire > LARGEST_HEAD + _OVERHEAD * self.app.limits.max_body_bytes:
             self.hang_up()
 
     def _refuse_connection(self) -> None:
