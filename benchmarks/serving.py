@@ -6,7 +6,8 @@ One HistGradientBoosting pipeline of the 2015 census behind ``POST /predict``, a
 2016 over kept-alive connections, each of which sends its next request as soon as it is answered
 (a closed loop). All servers stay up and are measured in turns:
 
-* *floor*: a bare ASGI app under the same uvicorn; it parses the body and returns a constant;
+* *floor*: a bare ASGI app under plain uvicorn with the same settings; it parses the body and
+  returns a constant (ours may come close to it, or past it, where it takes shorter ways than ASGI);
 * *ours*: ``capstone serve``, its metrics on, without and with the log of requests (SQLite); and
   ``cap.serve`` in a live kernel, whose main thread waits or computes in pure Python;
 * *FastAPI*: a typed body, and behind it onnxruntime (with our file) or ``predict_proba`` on a data
@@ -34,7 +35,7 @@ from statistics import median
 import joblib
 import pandas as pd
 from batch import census, export
-from serving_peers.environment import fastapi_python
+from serving_peers.environment import fastapi_python, versions_of
 from serving_peers.servers import HERE, Running, servers
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -161,7 +162,13 @@ def measure(folder: Path, seconds: int, rounds: int, only: list[str]) -> dict:
                         flush=True,
                     )
     check_log(folder / "requests.db", timings)
-    return {"client": CLIENT, "cores": CORES, "seconds": seconds, "timings": timings}
+    return {
+        "client": CLIENT,
+        "cores": CORES,
+        "seconds": seconds,
+        "fastapi": versions_of(fastapi) if fastapi else {},
+        "timings": timings,
+    }
 
 
 def check_log(path: Path, timings: dict) -> None:
@@ -226,6 +233,8 @@ def show(found: dict) -> None:
     print(
         f"{found['cores']} cores, client: {found['client']}, {found['seconds']} s a turn; medians"
     )
+    if found["fastapi"]:
+        print(", ".join(f"{name} {version}" for name, version in found["fastapi"].items()))
     for connections, named in found["timings"].items():
         print(f"\n{connections} connections\n{table(named).to_string()}")
     print()
@@ -245,7 +254,8 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    for number in (signal.SIGINT, signal.SIGTERM):  # an exception, so that all servers are stopped
+        signal.signal(number, lambda *_: sys.exit("interrupted"))
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), arguments.seconds, arguments.rounds, arguments.only)
     if arguments.json:

@@ -1,6 +1,7 @@
 """An environment for FastAPI, which is no dependency of Capstone: made once, kept in a cache."""
 
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import venv
 from pathlib import Path
 
-__all__ = ["fastapi_python"]
+__all__ = ["fastapi_python", "versions_of"]
 
 PACKAGES = [
     "fastapi",
@@ -36,6 +37,15 @@ def fastapi_python() -> Path:
         subprocess.run([*install, *PACKAGES], check=True)
         (folder / "ready").touch()
     return python
+
+
+def versions_of(python: Path) -> dict[str, str]:
+    """What is compared with."""
+    names = ["fastapi", "pydantic", "starlette", "uvicorn", "onnxruntime", "scikit-learn"]
+    code = "import json, sys; from importlib.metadata import version; "
+    code += "print(json.dumps({name: version(name) for name in sys.argv[1:]}))"
+    command = [python, "-c", code, *names]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def pinned() -> str:

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 UVICORN = [
     *("-m", "uvicorn", "--host", "127.0.0.1", "--loop", "uvloop", "--http", "httptools"),
     *("--no-access-log", "--no-server-header", "--log-level", "warning", "--lifespan", "off"),
-    *("--ws", "none", "--backlog", "2048", "--timeout-keep-alive", "30"),
+    *("--no-proxy-headers", "--ws", "none", "--backlog", "2048", "--timeout-keep-alive", "30"),
 ]
 PATIENCE_S = 60
 
