@@ -187,6 +187,7 @@ def _tell(
                 "ok": verdict.ok,
                 "reasons": list(verdict.reasons),
                 "holds_up_to": verdict.holds_up_to,
+                "caveat": verdict.caveat,
             }
         click.echo(json.dumps(figures, indent=1, ensure_ascii=False))
         return

@@ -18,6 +18,7 @@ import numpy as np
 
 from capstone_lib.loadtest.kinds import GOOD
 from capstone_lib.loadtest.records import Notes
+from capstone_lib.loadtest.step import ms_words
 from capstone_lib.progress import in_notebook
 
 __all__ = ["Live"]
@@ -96,7 +97,7 @@ class Live:
         good = seen["ms"][seen["code"] == GOOD]
         if len(good):
             p50, p99 = np.percentile(good, [50, 99])
-            words.append(f"p50 {p50:.3g} ms, p99 {p99:.3g} ms")
+            words.append(f"p50 {ms_words(p50)} ms, p99 {ms_words(p99)} ms")
         words.append(f"{self._bad:,} of {self._requests:,} failed")
         return " · ".join(words), elapsed_s / self._total_s
 

@@ -26,7 +26,6 @@ from typing import Any
 import gevent  # type: ignore[import-untyped]  # it has no stubs
 import gevent.socket  # type: ignore[import-untyped]
 import locust.stats
-import psutil
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 from locust import FastHttpUser, LoadTestShape, events, task
 
@@ -69,7 +68,6 @@ class Stage:
         self.running = False
         self.records = bytearray()
         self.file = (FOLDER / "records.bin").open("ab", buffering=0)
-        self.process = psutil.Process()
         self.late_ms: list[float] = []
 
     def start(self) -> None:
@@ -108,11 +106,11 @@ class Stage:
         while not self.running:
             gevent.sleep(0.01)
         gevent.sleep(max(0.0, self.begin - time.perf_counter()))
-        began, cpu, queue = time.perf_counter(), self._cpu(), self._queue()
+        began, cpu, queue = time.perf_counter(), time.process_time(), self._queue()
         self.late_ms.clear()
         gevent.sleep(max(0.0, self.end - time.perf_counter()))
         took_s = time.perf_counter() - began
-        cpu, queue = self._cpu() - cpu, self._queue() - queue
+        cpu, queue = time.process_time() - cpu, self._queue() - queue
         last = self.end + 2 * PLAN["timeout_s"] + 1.0
         while self.flying and time.perf_counter() < last:
             gevent.sleep(0.005)
@@ -143,10 +141,6 @@ class Stage:
             turn += 1
             if turn % 10 == 0:
                 self.flush()
-
-    def _cpu(self) -> float:
-        times = self.process.cpu_times()
-        return float(times.user + times.system)
 
     def _queue(self) -> float:
         """Seconds that this process was ready to run and had no core (Linux tells)."""

@@ -3,6 +3,8 @@
 from html import escape
 from typing import TYPE_CHECKING
 
+from capstone_lib.loadtest.step import ms_words
+
 if TYPE_CHECKING:
     from capstone_lib.loadtest.result import LoadTest
     from capstone_lib.loadtest.step import LoadStep
@@ -52,18 +54,12 @@ def _cells(result: "LoadTest", step: "LoadStep") -> tuple[str, ...]:
         f"{step.users:,}",
         f"{step.requests:,}",
         f"{step.requests_per_s:,.0f}",
-        *map(_ms, (step.p50_ms, step.p90_ms, step.p95_ms, step.p99_ms, step.max_ms)),
+        *map(ms_words, (step.p50_ms, step.p90_ms, step.p95_ms, step.p99_ms, step.max_ms)),
         f"{step.shed:,}",
         f"{step.failed:,}",
         f"{step.generator_busy:.0%}",
     )
     return (rate, *cells) if len(_heads(result)) > len(_COLUMNS) else cells
-
-
-def _ms(value: float) -> str:
-    if value != value:
-        return "–"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _kinds(result: "LoadTest") -> list[str]:

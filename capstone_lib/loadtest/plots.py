@@ -138,5 +138,5 @@ def _axes(ax: "Axes | None") -> "Axes":
         from matplotlib import pyplot as plt
     except ModuleNotFoundError as error:
         raise MissingExtraError("matplotlib", "notebook") from error
-    made: Axes = plt.subplots()[1]
+    made: Axes = plt.subplots(layout="constrained")[1]
     return made

@@ -158,7 +158,9 @@ class LoadTest:
         ValueError
             Nothing was promised, or something that cannot be.
         """
-        return promises.judge(self.steps, p99_ms=p99_ms, error_rate=error_rate)
+        return promises.judge(
+            self.steps, p99_ms=p99_ms, error_rate=error_rate, limit=self.limited_by
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON can say them."""

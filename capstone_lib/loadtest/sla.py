@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from capstone_lib.loadtest.step import LoadStep
+from capstone_lib.loadtest.limits import Limit
+from capstone_lib.loadtest.step import LoadStep, ms_words
 
 __all__ = ["SlaVerdict", "judge"]
+
+_CAVEAT = "the load generator was the limit: the server may bear more than it was asked here"
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class SlaVerdict:
         ``None`` if the lightest did not.
     p99_ms, error_rate : float or None
         What was promised.
+    caveat : str
+        Why a broken promise may not be the server's doing; empty where nothing says so.
     """
 
     ok: bool
@@ -31,6 +36,7 @@ class SlaVerdict:
     holds_up_to: float | None
     p99_ms: float | None
     error_rate: float | None
+    caveat: str = ""
 
     def __bool__(self) -> bool:
         return self.ok
@@ -42,7 +48,8 @@ class SlaVerdict:
         if self.error_rate is not None:
             promised.append(f"errors at most {self.error_rate:.2%}")
         head = " and ".join(promised) + (": met" if self.ok else ": not met")
-        return "\n".join([head, *(f"  {reason}" for reason in self.reasons)])
+        said = (*self.reasons, self.caveat) if self.caveat else self.reasons
+        return "\n".join([head, *(f"  {line}" for line in said)])
 
     def _repr_html_(self) -> str:
         head, *reasons = str(self).splitlines()
@@ -51,7 +58,11 @@ class SlaVerdict:
 
 
 def judge(
-    steps: Sequence[LoadStep], *, p99_ms: float | None, error_rate: float | None
+    steps: Sequence[LoadStep],
+    *,
+    p99_ms: float | None,
+    error_rate: float | None,
+    limit: Limit = "server",
 ) -> SlaVerdict:
     """Hold each step against what was promised.
 
@@ -73,7 +84,8 @@ def judge(
             break
         held = steps[k].load
     reasons = tuple(reason for k in broken for reason in broken[k])
-    return SlaVerdict(not reasons, reasons, held, p99_ms, error_rate)
+    caveat = _CAVEAT if reasons and limit == "load generator" else ""
+    return SlaVerdict(not reasons, reasons, held, p99_ms, error_rate, caveat)
 
 
 def _broken(step: LoadStep, p99_ms: float | None, error_rate: float | None) -> list[str]:
@@ -82,7 +94,7 @@ def _broken(step: LoadStep, p99_ms: float | None, error_rate: float | None) -> l
     if p99_ms is not None and not step.good:
         found.append(f"{at}: no good answer at all")
     elif p99_ms is not None and not step.p99_ms <= p99_ms:
-        found.append(f"{at}: p99 {step.p99_ms:.3g} ms, more than {p99_ms:g} ms")
+        found.append(f"{at}: p99 {ms_words(step.p99_ms)} ms, more than {p99_ms:g} ms")
     if error_rate is not None and not step.error_rate <= error_rate:
         found.append(
             f"{at}: {step.error_rate:.2%} of requests without a good answer, more than "

@@ -9,7 +9,7 @@ import numpy as np
 from capstone_lib.loadtest.histogram import Histogram
 from capstone_lib.loadtest.kinds import GOOD, SHED, words
 
-__all__ = ["LoadStep"]
+__all__ = ["LoadStep", "ms_words"]
 
 
 @dataclass(frozen=True)
@@ -147,3 +147,16 @@ class LoadStep:
         }
         rate = self.error_rate
         return {**figures, "failed": self.failed, "error_rate": None if rate != rate else rate}
+
+
+def ms_words(value: float) -> str:
+    """Milliseconds for people, a dash for none.
+
+    Examples
+    --------
+    >>> ms_words(0.12345), ms_words(1066.0), ms_words(float("nan"))
+    ('0.123', '1,066', '–')
+    """
+    if value != value:
+        return "–"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

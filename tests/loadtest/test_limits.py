@@ -110,6 +110,14 @@ def test_a_broken_promise_says_where_and_up_to_where_it_held():
     assert judge(ramp[:1], p99_ms=50, error_rate=None).holds_up_to is None
 
 
+def test_a_verdict_says_when_the_load_generator_was_the_limit():
+    busy = LoadTest("http://x/predict", (step(ms=1_500, cpu=0.99),), seed=0, duration_s=2.0)
+    verdict = busy.sla(p99_ms=50)
+    assert verdict.reasons == ("8 users: p99 1,500 ms, more than 50 ms",)
+    assert "the load generator was the limit" in str(verdict)
+    assert not busy.sla(p99_ms=2_000).caveat
+
+
 def test_no_good_answer_breaks_a_promise_about_latency():
     verdict = judge([step(per_s=0, codes=[1])], p99_ms=50, error_rate=None)
     assert verdict.reasons == ("8 users: no good answer at all",)
