@@ -89,9 +89,12 @@ def probe(target: Target, body: bytes, headers: Mapping[str, str], *, timeout_s:
     """
     try:
         status, answer = _ask(target, body, headers, timeout_s)
-    except (http.client.InvalidURL, ValueError) as error:
-        raise LoadTestError(f"this request cannot be sent: {error}") from error
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        # a bad certificate is both an OSError and a ValueError
+        if isinstance(error, ValueError | http.client.InvalidURL) and not isinstance(
+            error, OSError
+        ):
+            raise LoadTestError(f"this request cannot be sent: {error}") from error
         raise LoadTestError(
             f"no answer from {target.url} ({_reason(error)}); is the endpoint running? No load was "
             "made"
