@@ -5,6 +5,7 @@ row that has something odd are themselves ordinary, and need no gate.
 """
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,10 @@ __all__ = ["RowGate", "bounds"]
 
 _EXACT = 2.0**53  # every whole number up to here is itself as a double
 _MOST_STRANGERS = 100
-_MOST_PARTS = 256
+_MOST_REMEMBERED = 10_000
+_LONG_TEXT = 100
+
+Verdict = tuple[Any, tuple[Problem, ...]]
 
 
 class RowGate:
@@ -30,8 +34,9 @@ class RowGate:
 
     def __init__(self, common: Schema) -> None:
         self._right = {column.name: _plainly_right(column) for column in common.columns}
-        self._parts: dict[tuple[int, tuple[str, ...]], tuple[Schema, Schema]] = {}
-        self.check(common, {})  # Arrow imports pandas when first asked: now, and not while serving
+        self._judges: dict[int, _Judge] = {}
+        self.check(common, {})
+        _Judge(common).look(common.names[0], "")  # Arrow imports pandas when first asked: now
 
     def check(
         self, schema: Schema, features: Mapping[str, Any]
@@ -41,33 +46,64 @@ class RowGate:
         The values mean nothing if there is an error among the problems. Of more than a hundred
         columns that the model does not know, a hundred are told.
         """
-        odd = [
-            name
-            for name, right in self._right.items()
-            if name not in features or not right(features[name])
+        judge = self._judges.get(id(schema))
+        if judge is None:
+            judge = self._judges[id(schema)] = _Judge(schema)
+        row: dict[str, Any] = {}
+        problems: list[Problem] = []
+        for name, right in self._right.items():
+            if name not in features:
+                described = schema[name].describe()
+                problems.append(Problem(name, "missing_column", "error", expected=described))
+            elif right(features[name]):
+                row[name] = features[name]
+            else:
+                row[name], found = judge(name, features[name])
+                problems += found
+        strangers = (name for name in features if name not in self._right and name != schema.id)
+        problems += [
+            Problem(name, "unexpected_column", "warning")
+            for name in islice(strangers, _MOST_STRANGERS)
         ]
-        part = self._part(schema, tuple(odd or list(self._right)[:1]))
-        asked = {name: [_shallow(features[name])] for name in part.names if name in features}
-        strangers = (name for name in features if name not in self._right)
-        asked |= {name: [None] for name, _ in zip(strangers, range(_MOST_STRANGERS), strict=False)}
-        try:
-            checked = part.check(asked)
-        except SchemaError as error:
-            return {}, tuple(error.problems)
-        looked_at = {name: _plain(checked.columns[name][0]) for name in part.names}
-        return {
-            name: looked_at[name] if name in looked_at else features[name] for name in self._right
-        }, checked.problems
+        return row, tuple(sorted(problems, key=lambda one: one.severity != "error"))
 
-    def _part(self, schema: Schema, names: tuple[str, ...]) -> Schema:
-        """A schema of some columns; the whole one is kept beside it, so that its identity lasts."""
-        found = self._parts.get((id(schema), names))
+
+class _Judge:
+    """What a schema's gate says of single values; it is asked once for each that comes often."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._columns = {column.name: Schema((column,), id=schema.id) for column in schema.columns}
+        self._schema = schema  # its identity must last as long as this judge
+        self._verdicts: dict[tuple[str, type, Any], Verdict] = {}
+
+    def __call__(self, name: str, value: Any) -> Verdict:
+        if not _can_be_remembered(value):
+            return self.look(name, value)
+        key = name, type(value), value
+        found = self._verdicts.get(key)
         if found is None:
-            if len(self._parts) >= _MOST_PARTS:
-                self._parts.clear()
-            part = Schema(tuple(schema[name] for name in names), id=schema.id)
-            found = self._parts[id(schema), names] = schema, part
-        return found[1]
+            if len(self._verdicts) >= _MOST_REMEMBERED:
+                self._verdicts.clear()
+            found = self._verdicts[key] = self.look(name, value)
+        return found
+
+    def look(self, name: str, value: Any) -> Verdict:
+        """Ask the gate. A nested value goes there without its inside.
+
+        Arrow would take 100 MB to see the type of 900 nested lists.
+        """
+        nested = isinstance(value, list | dict)
+        try:
+            checked = self._columns[name].check({name: [type(value)() if nested else value]})
+        except SchemaError as error:
+            return None, tuple(error.problems)
+        return _plain(checked.columns[name][0]), checked.problems
+
+
+def _can_be_remembered(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) <= _LONG_TEXT
+    return not isinstance(value, list | dict) and (type(value) is not float or value != 0)
 
 
 def bounds(column: Column) -> tuple[float, float]:
@@ -96,11 +132,6 @@ def _plainly_right(column: Column) -> Callable[[Any], bool]:
     if column.kind == "boolean":
         return truth
     return text if column.is_text else number
-
-
-def _shallow(value: Any) -> Any:
-    """A nested value without its inside: Arrow takes 100 MB to see the type of 900 nested lists."""
-    return type(value)() if isinstance(value, list | dict) else value
 
 
 def _plain(value: Any) -> Any:
