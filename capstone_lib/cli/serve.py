@@ -15,6 +15,12 @@ __all__ = ["serve"]
 _FILE = click.Path(dir_okay=False)
 
 
+def _refuse_nan(_: Any, __: Any, value: float | None) -> float | None:
+    if value is not None and value != value:
+        raise click.BadParameter("nan is no number")
+    return value
+
+
 @click.command("serve")
 @click.argument("model", type=_FILE)
 @click.option("--store", metavar="URL", help="Log every answer here; follow its rollout.")
@@ -30,6 +36,7 @@ _FILE = click.Path(dir_okay=False)
 @click.option(
     "--share",
     type=click.FloatRange(0, 1),
+    callback=_refuse_nan,
     help="The share of cases that ask the canary, from now on; recorded in the store.",
 )
 @click.option("--fallback", type=_FILE, help="A cheaper model for the degraded route.")
@@ -50,7 +57,12 @@ _FILE = click.Path(dir_okay=False)
 @click.option("--max-connections", type=click.IntRange(1), help="More are told 503 and closed.")
 @click.option("--max-body-bytes", type=click.IntRange(1), help="Larger bodies get 413.")
 @click.option("--max-rows", type=click.IntRange(1), help="The most rows in one request.")
-@click.option("--timeout-s", type=click.FloatRange(0, min_open=True), help="Per request.")
+@click.option(
+    "--timeout-s",
+    type=click.FloatRange(0, min_open=True),
+    callback=_refuse_nan,
+    help="Per request.",
+)
 @click.option("--log-capacity", type=click.IntRange(1), help="Answers that may wait for the log.")
 @click.option("--json", "as_json", is_flag=True, help="Say as JSON where it listens.")
 @click.option("--until-stdin-ends", is_flag=True, help="Stop when the standard input is closed.")
@@ -64,6 +76,8 @@ def serve(model: str, **given: Any) -> int:
     from capstone_lib.serving.limits import Limits
     from capstone_lib.serving.workers import run
 
+    if given["share"] is not None and not (given["store"] and given["canary"]):
+        raise click.UsageError("--share needs --canary, and --store to record it in")
     bounds = {f.name: given[f.name] for f in fields(Limits) if given[f.name] is not None}
     plan = Plan(
         artifact=Path(model),
@@ -74,8 +88,8 @@ def serve(model: str, **given: Any) -> int:
         key=read_key(given["key_file"]),
         allowed_hosts=given["allowed_host"],
         limits=Limits(**bounds),
+        share=given["share"],
     )
-    _share(plan, given["share"])
 
     def tell(port: int) -> None:
         if given["as_json"]:
@@ -88,19 +102,6 @@ def serve(model: str, **given: Any) -> int:
     if given["until_stdin_ends"]:
         threading.Thread(target=_wait_for_end, args=(end,), daemon=True).start()
     return run(plan, port=given["port"], workers=given["workers"], ready=tell, end=end)
-
-
-def _share(plan: Any, share: float | None) -> None:
-    if share is None:
-        return
-    if plan.store is None or plan.canary is None:
-        raise click.UsageError("--share needs --canary, and --store to record it in")
-    from capstone_lib.store import open_store
-
-    with open_store(plan.store) as store:
-        store.change_rollout(
-            who="capstone serve", why="--share on the command line", canary_share=share
-        )
 
 
 def _wait_for_end(end: threading.Event) -> None:

@@ -34,6 +34,7 @@ class Plan:
     allowed_hosts: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     metrics_folder: Path | None = None
+    share: float | None = None  # of the canary: recorded when everything else is in order
 
     def check(self) -> None:
         """Refuse what would open the door without a key.
@@ -96,6 +97,10 @@ def _joined(plan: Plan, routes: Routes, store: Any, close: Callable[[], None]) -
         routes, metrics=Metrics(plan.metrics_folder), limits=plan.limits, log=log, keys=keys
     )
     if store is not None:
+        if plan.share is not None:
+            store.change_rollout(
+                who="capstone serve", why="--share on the command line", canary_share=plan.share
+            )
         service.rollout = store.rollout()
     return Application(service, guard=Guard(key=plan.key, hosts=plan.hosts()), close=close)
 

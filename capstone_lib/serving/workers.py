@@ -105,6 +105,7 @@ def _watch_over(
     end: threading.Event,
 ) -> int:
     build(plan).close()  # what is wrong is told once, here, and not by every worker
+    plan = replace(plan, share=None)  # recorded once, and not by every worker
     context = multiprocessing.get_context("spawn")
     with _told_by_signals(end):
         workers = [_Worker(context, plan, listening) for _ in range(n_workers)]
