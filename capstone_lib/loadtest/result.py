@@ -1,6 +1,7 @@
 """The result of a load test."""
 
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,8 +41,8 @@ class LoadTest:
         How long each step lasted.
     bare : LoadStep or None
         The same users against a server that does nothing, where that was measured.
-    report : Path or None
-        Locust's own HTML report.
+    packed_report : bytes
+        Locust's own HTML report, compressed; see :meth:`save_report`.
     """
 
     url: str
@@ -49,7 +50,7 @@ class LoadTest:
     seed: int
     duration_s: float
     bare: LoadStep | None = None
-    report: Path | None = None
+    packed_report: bytes = field(default=b"", repr=False, compare=False)
 
     @cached_property
     def histogram(self) -> Histogram:
@@ -173,8 +174,14 @@ class LoadTest:
             "limited_by": self.limited_by,
             "notes": list(self.notes),
             "bare": None if self.bare is None else self.bare.to_dict(),
-            "report": None if self.report is None else str(self.report),
         }
+
+    def save_report(self, path: str | Path) -> Path:
+        """Write Locust's own HTML report to a file; its folder is made if need be."""
+        place = Path(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(zlib.decompress(self.packed_report))
+        return place
 
     def to_frame(self) -> "pd.DataFrame":
         """A row a step; failures as one column of counts by kind and one of their sum."""

@@ -1,9 +1,8 @@
 """``load_test``: from an address and some rows to a result."""
 
-import atexit
 import math
-import shutil
 import tempfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,7 +78,7 @@ def load_test(
         Load a server that does nothing for two seconds more, to see what the load generator itself
         can do here.
     report : path, optional
-        Where to keep Locust's own HTML report; by default until this session ends.
+        Where to write Locust's own HTML report; :meth:`LoadTest.save_report` does it later.
     allow_remote : bool
         Allow an address that is not this machine. Load on somebody else's server is an attack.
     show_progress : bool, optional
@@ -123,13 +122,21 @@ def load_test(
         folder = Path(name)
         with Live(steps, show=show_progress, title="load test") as live:
             measured = make_load(target, plan, folder, live)
-        kept = _keep(folder / "report.html", report)
+        html = (folder / "report.html").read_bytes()
         bare = (
             _measure_bare(plan, fastest(measured), folder, show_progress) if compare_bare else None
         )
-    return LoadTest(
-        url=target.url, steps=measured, seed=seed, duration_s=duration_s, bare=bare, report=kept
+    result = LoadTest(
+        url=target.url,
+        steps=measured,
+        seed=seed,
+        duration_s=duration_s,
+        bare=bare,
+        packed_report=zlib.compress(html),
     )
+    if report is not None:
+        result.save_report(report)
+    return result
 
 
 def _plan_steps(
@@ -186,15 +193,3 @@ def _measure_bare(plan: Plan, step: LoadStep, folder: Path, show: bool | None) -
         Live(steps, show=show, title="bare endpoint") as live,
     ):
         return make_load(target, again, places[1], live)[0]
-
-
-def _keep(made: Path, wanted: str | Path | None) -> Path:
-    """Move Locust's report to where it is wanted, or to a place that this session cleans up."""
-    if wanted is None:
-        folder = Path(tempfile.mkdtemp(prefix="capstone-report-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        wanted = folder / "locust.html"
-    place = Path(wanted)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(made, place)
-    return place
