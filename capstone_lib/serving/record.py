@@ -18,7 +18,7 @@ import numpy as np
 
 from capstone_lib.schema import Column, Schema
 from capstone_lib.serving.problems import ProblemError, Refusal, field_errors, step, utf8
-from capstone_lib.serving.row_gate import RowGate, bounds
+from capstone_lib.serving.row_gate import RowGate, bounds, scorable
 
 __all__ = ["LONGEST_ID", "Record", "RecordReader"]
 
@@ -193,7 +193,7 @@ class RecordReader:
             refusals += field_errors(errors, pointer=pointer)
             return None
         return Record(
-            values=list(row.values()),
+            values=[scorable(value) for value in row.values()],
             features=row,
             id=case,
             explain=explain,

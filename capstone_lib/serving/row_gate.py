@@ -13,9 +13,10 @@ import numpy as np
 from capstone_lib.errors import SchemaError
 from capstone_lib.schema import Column, Problem, Schema
 
-__all__ = ["RowGate", "bounds"]
+__all__ = ["RowGate", "bounds", "scorable"]
 
 _EXACT = 2.0**53  # every whole number up to here is itself as a double
+_LARGEST = float(np.finfo(np.float32).max)
 _MOST_STRANGERS = 100
 _MOST_REMEMBERED = 10_000
 _LONG_TEXT = 100
@@ -104,6 +105,16 @@ def _can_be_remembered(value: Any) -> bool:
     if isinstance(value, str):
         return len(value) <= _LONG_TEXT
     return not isinstance(value, list | dict) and (type(value) is not float or value != 0)
+
+
+def scorable(value: Any) -> Any:
+    """The value as a model takes it: a code beyond float32 is no category, and neither is infinity.
+
+    NumPy would warn of the one and not of the other.
+    """
+    if isinstance(value, float | int) and abs(value) > _LARGEST:
+        return float("inf") if value > 0 else float("-inf")
+    return value
 
 
 def bounds(column: Column) -> tuple[float, float]:

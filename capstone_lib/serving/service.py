@@ -24,6 +24,7 @@ from capstone_lib.serving.metrics import Gauges, Metrics
 from capstone_lib.serving.problems import ProblemError, Refusal, field_errors
 from capstone_lib.serving.record import Record, RecordReader
 from capstone_lib.serving.routes import Model, Routes
+from capstone_lib.serving.row_gate import scorable
 from capstone_lib.store.rollout import Rollout
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ class Service:
         many = len(checked) > 1
         return [
             Record(
-                row,
+                [scorable(value) for value in row],
                 dict(zip(names, row, strict=True)),
                 f"{case}/{place}" if many else case,
                 schema=schema,

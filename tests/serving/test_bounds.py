@@ -14,6 +14,8 @@ import pandas as pd
 import psutil
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 import capstone_lib as cap
 from capstone_lib.errors import EndpointError
@@ -256,6 +258,24 @@ def test_of_very_many_strange_columns_a_hundred_are_told(artifact):
         status, _, answer = ask(endpoint, body=json.dumps({"features": strange}))
         assert status == 200
         assert len(json.loads(answer)["warnings"]) == 100
+
+
+@pytest.mark.parametrize("code", [1e308, -1e308, 10**300, 2**70])
+def test_a_code_beyond_all_categories_is_one_never_seen(tmp_path, code):
+    X = pd.DataFrame({"c": [1, 2, 3, 4] * 10})
+    encode = OneHotEncoder(handle_unknown="ignore")
+    pipeline = make_pipeline(encode, LogisticRegression()).fit(X, [0, 1, 0, 1] * 10)
+    model = cap.export_model(pipeline, X, tmp_path / "model.onnx", name="codes", version="1")
+    unseen = model.predict(pd.DataFrame({"c": [77]})).score[0]
+    with serve(model) as endpoint:
+        answer = endpoint.predict({"c": code})
+        assert answer["warnings"][0]["code"] == "unknown_category"
+        assert np.float32(answer["score"]) == unseen
+        tensor = {"name": "c", "shape": [1], "datatype": "FP64", "data": [float(code)]}
+        asked = json.dumps({"inputs": [tensor]})
+        status, _, content = ask(endpoint, path="/v2/models/codes/infer", body=asked)
+        assert status == 200
+        assert np.float32(json.loads(content)["outputs"][0]["data"][0]) == unseen
 
 
 def test_odd_rows_do_not_hold_up_others(artifact):
