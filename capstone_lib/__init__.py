@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from capstone_lib.batch import BatchRun, score_batch
     from capstone_lib.data import Census, load_census
     from capstone_lib.loadtest import LoadTest, load_test
+    from capstone_lib.monitoring import DriftReport, Window, detect_drift
     from capstone_lib.schema import Schema
     from capstone_lib.serving import Endpoint, Limits, serve
     from capstone_lib.store import Store, open_store
@@ -28,6 +29,7 @@ _HOME = {
     "Artifact": "artifact",
     "BatchRun": "batch",
     "Census": "data",
+    "DriftReport": "monitoring",
     "Endpoint": "serving",
     "Limits": "serving",
     "LoadTest": "loadtest",
@@ -35,6 +37,8 @@ _HOME = {
     "Predictions": "artifact",
     "Schema": "schema",
     "Store": "store",
+    "Window": "monitoring",
+    "detect_drift": "monitoring",
     "export_model": "artifact",
     "load_census": "data",
     "load_model": "artifact",
@@ -49,6 +53,7 @@ __all__ = [
     "Artifact",
     "BatchRun",
     "Census",
+    "DriftReport",
     "Endpoint",
     "Limits",
     "LoadTest",
@@ -56,6 +61,8 @@ __all__ = [
     "Predictions",
     "Schema",
     "Store",
+    "Window",
+    "detect_drift",
     "export_model",
     "load_census",
     "load_model",

@@ -15,6 +15,7 @@ __all__ = [
     "EndpointError",
     "LoadTestError",
     "MissingExtraError",
+    "MonitoringError",
     "ParityError",
     "RunError",
     "SchemaError",
@@ -102,6 +103,10 @@ class TooManyRejectsError(RunError):
 
 class LoadTestError(CapstoneError, RuntimeError):
     """A load test was refused, could not begin, or its load generator failed."""
+
+
+class MonitoringError(CapstoneError, ValueError):
+    """What is to be measured does not fit together."""
 
 
 class MissingExtraError(CapstoneError, ImportError):

@@ -5,6 +5,7 @@ from capstone_lib.artifact.export import export_model, verify_parity
 from capstone_lib.artifact.model import Artifact, Predictions, load_model
 from capstone_lib.artifact.parity import ParityReport
 from capstone_lib.artifact.passport import Passport
+from capstone_lib.artifact.window import Window
 
 __all__ = [
     "Artifact",
@@ -13,6 +14,7 @@ __all__ = [
     "Passport",
     "Predictions",
     "ReviewRule",
+    "Window",
     "export_model",
     "load_model",
     "verify_parity",

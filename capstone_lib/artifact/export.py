@@ -22,11 +22,13 @@ from capstone_lib.artifact.admission import (
     known_codes,
     lenient,
 )
+from capstone_lib.artifact.binning import Binning
 from capstone_lib.artifact.conformal import Conformal, ReviewRule, calibrate, choose_review_cut
 from capstone_lib.artifact.files import frame_sha256
 from capstone_lib.artifact.head import attach_head
 from capstone_lib.artifact.model import Artifact, seal
 from capstone_lib.artifact.passport import Passport
+from capstone_lib.artifact.window import Window
 from capstone_lib.errors import ArtifactError, ConversionError, ParityError
 from capstone_lib.schema import Schema
 
@@ -69,7 +71,8 @@ def export_model(
         What predictions are stored under: letters, digits, dots, dashes and underscores.
     X_calibration, y_calibration : DataFrame and array, optional
         Rows the pipeline was *not* fitted on, with their labels, for the prediction sets. Parity is
-        proved on them too. Without them the prediction set is the label alone.
+        proved on them too, and later windows are compared with them. Without them the prediction
+        set is the label alone, and the training rows are the reference.
     coverage : float or None, default 0.9
         The share of people whose true class should be in their prediction set.
     class_conditional : bool, default False
@@ -167,6 +170,8 @@ def export_model(
             review_budget=review_budget,
             uncertainty=bare.score(schema.check(X_calibration).columns).uncertainty,
         )
+    kept = X_train if X_calibration is None else X_calibration
+    passport = replace(passport, reference={"window": _reference(bare, kept)})
     artifact = _build(graph, passport)
     artifact.save(path)
     artifact.path = Path(path)
@@ -199,6 +204,13 @@ def verify_parity(
     X = X[list(artifact.schema.names)]
     expected = parity.expect(pipeline, X, threshold=artifact.threshold)
     return parity.compare(artifact, X, expected, tolerance=tolerance)
+
+
+def _reference(bare: Artifact, rows: Any) -> dict[str, Any]:
+    """What later windows are compared with: counts of rows, and of what the model says of them."""
+    said = bare.predict(rows)
+    binning = Binning.of(rows, bare.schema, predictions=said)
+    return Window.of(rows, binning=binning, predictions=said, name="reference").to_dict()
 
 
 def _convert(

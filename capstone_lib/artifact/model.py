@@ -5,7 +5,7 @@ depend on its neighbours, and callers may score several tiles at once from threa
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from capstone_lib.artifact.passport import KEY, Passport
+from capstone_lib.artifact.window import Window
 from capstone_lib.errors import ArtifactError
 from capstone_lib.schema import Schema
 
@@ -141,6 +142,15 @@ class Artifact:
     def threshold(self) -> float | None:
         """The operating threshold, if the caller set one."""
         return self.passport.threshold
+
+    @cached_property
+    def reference(self) -> Window | None:
+        """What later windows are compared with; None in files of older versions."""
+        kept = (self.passport.reference or {}).get("window")
+        if kept is None:
+            return None
+        window = Window.from_dict(kept)
+        return replace(window, model=self.name, version=self.version)
 
     @cached_property
     def session(self) -> Any:

@@ -43,6 +43,9 @@ class Passport:
     parity : mapping
         What the comparison with the pipeline found: ``rows``, ``labels_wrong``,
         ``max_difference``, ``tolerance`` and ``edge_cases``.
+    reference : mapping or None
+        What later rows are compared with. ``window`` holds counts of rows that the model was not
+        trained on, if there were any; see :class:`capstone_lib.artifact.window.Window`.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Passport:
     calibration: Mapping[str, Any] | None
     libraries: Mapping[str, str]
     parity: Mapping[str, Any] = field(default_factory=dict)
+    reference: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -76,11 +80,12 @@ class Passport:
             "calibration": dict(self.calibration) if self.calibration else None,
             "libraries": dict(self.libraries),
             "parity": dict(self.parity),
+            "reference": dict(self.reference) if self.reference else None,
         }
 
     def to_json(self) -> str:
         """The same text for the same passport."""
-        return json.dumps(self.to_dict(), sort_keys=True, ensure_ascii=False)
+        return json.dumps(self.to_dict(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Passport":
@@ -142,6 +147,7 @@ class Passport:
                 if parity
                 else "not tried",
             ),
+            ("Compared with", _reference(self.reference)),
             ("Made with", ", ".join(f"{k} {v}" for k, v in self.libraries.items())),
         ]
 
@@ -160,6 +166,13 @@ class Passport:
             for name, value in self.lines()
         )
         return f"<table>{rows}</table>"
+
+
+def _reference(reference: Mapping[str, Any] | None) -> str:
+    if not reference or "window" not in reference:
+        return "nothing: the file carries no reference"
+    window = reference["window"]
+    return f"counts of {window['n_rows']:,} rows in {len(window['counts'])} columns"
 
 
 def _data(data: Mapping[str, Any] | None) -> str:

@@ -1,0 +1,112 @@
+"""Values of a column as they come, from any kind of table, told apart and counted.
+
+This is no gate: nothing is refused here. A monitor must count what a gate would not let in.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Distinct", "as_distinct", "as_numbers", "column_of", "names_of", "rows_of"]
+
+_MOST_CODES = 65_536
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """A column of few distinct values.
+
+    Attributes
+    ----------
+    codes : numpy.ndarray of int, shape (n_rows,)
+        A code for each row.
+    values : list
+        What each code stands for; None where missing.
+    """
+
+    codes: np.ndarray
+    values: list[Any]
+
+    def counts(self) -> np.ndarray:
+        """Rows of each code."""
+        return np.bincount(self.codes, minlength=len(self.values))
+
+
+def names_of(rows: Any) -> list[str]:
+    """The columns of a data frame, an Arrow table or a mapping."""
+    if hasattr(rows, "column_names"):
+        return [str(name) for name in rows.column_names]
+    return list(rows.columns) if hasattr(rows, "iloc") else list(rows)
+
+
+def rows_of(rows: Any) -> int:
+    """How many rows a table has."""
+    if hasattr(rows, "num_rows"):
+        return int(rows.num_rows)
+    if isinstance(rows, Mapping):
+        return len(next(iter(rows.values()))) if rows else 0
+    return len(rows)
+
+
+def column_of(rows: Any, name: str) -> np.ndarray:
+    """One column of a table as a NumPy array; missing values are None or NaN."""
+    column = rows[name]
+    if hasattr(column, "to_pandas"):  # Arrow: dictionaries, nulls and chunks become plain values
+        column = column.to_pandas()
+    kind: Any = getattr(column, "dtype", None)
+    if hasattr(kind, "categories"):
+        return np.asarray(column.astype(object))
+    if getattr(kind, "kind", "") in tuple("iuf") and not isinstance(kind, np.dtype):
+        if column.isna().any():  # pandas' own numbers, which know a missing one
+            return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+        return np.asarray(column.to_numpy(dtype=kind.numpy_dtype))
+    return np.asarray(column)
+
+
+def as_distinct(values: np.ndarray) -> Distinct:
+    """Number the distinct values of a column; whole floats count as whole numbers."""
+    if values.dtype.kind in "iu" and len(values):
+        low, high = int(values.min()), int(values.max())
+        if high - low < _MOST_CODES:
+            return Distinct(_less(values, low), list(range(low, high + 1)))
+    import pandas as pd
+
+    codes, found = pd.factorize(values, use_na_sentinel=True)
+    known = [_plain(value) for value in found.tolist()]
+    codes = np.where(codes < 0, len(known), codes)
+    return Distinct(codes, [*known, None])
+
+
+def as_numbers(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """The values as float64, NaN where missing; and which of the NaN were no numbers at all."""
+    if values.dtype.kind in "iuf":
+        return values.astype(np.float64, copy=False), None
+    distinct = as_distinct(values)
+    numbers = np.array([_number(value) for value in distinct.values], dtype=np.float64)
+    strange = np.array([_is_strange(value) for value in distinct.values])
+    if not strange.any():
+        return numbers[distinct.codes], None
+    return numbers[distinct.codes], strange[distinct.codes]
+
+
+def _less(values: np.ndarray, low: int) -> np.ndarray:
+    if values.dtype.kind == "u" and values.dtype.itemsize == 8:
+        return np.asarray((values - np.uint64(low)).astype(np.intp))
+    return np.asarray(values.astype(np.intp) - low)
+
+
+def _is_strange(value: Any) -> bool:
+    return value is not None and (isinstance(value, bool) or not isinstance(value, Real))
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None or _is_strange(value) else float(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # pandas makes floats of codes beside a missing one
+    return value

@@ -1,0 +1,7 @@
+"""Measurements of a model at work: each with a size, an interval and what it rests on."""
+
+from capstone_lib.artifact.window import Window
+from capstone_lib.monitoring.drift import detect_drift
+from capstone_lib.monitoring.report import DriftReport
+
+__all__ = ["DriftReport", "Window", "detect_drift"]

@@ -1,0 +1,137 @@
+"""Figures of drift: one column against the reference, and all columns month by month."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from capstone_lib.artifact.bins import ABOVE, BELOW, MISSING, UNSEEN
+from capstone_lib.artifact.window import Window
+from capstone_lib.errors import MissingExtraError, MonitoringError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from capstone_lib.monitoring.report import DriftReport
+
+__all__ = ["draw_column", "draw_heatmap"]
+
+Z95 = 1.959964
+_EXTRAS = {BELOW: "below", ABOVE: "above", UNSEEN: "unseen", MISSING: "missing"}
+_REFERENCE, _WINDOW = "#0072b2", "#d55e00"
+_MOST_TICKS = 25
+
+
+def draw_column(
+    reference: Window, current: Window, column: str, *, ax: "Axes | None" = None
+) -> "Axes":
+    """Draw a column's shares: the reference as bars, the window as points with 95 % intervals.
+
+    Parameters
+    ----------
+    reference, current : Window
+        Counted against the same bins.
+    column : str
+        Which column.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; new axes by default.
+
+    Raises
+    ------
+    MonitoringError
+        If the windows do not count this column.
+    """
+    if column not in reference.counts or column not in current.counts:
+        known = ", ".join(name for name in reference.columns if name in current.counts)
+        raise MonitoringError(f"there is no column {column!r} in both windows; there are {known}")
+    p, q = reference.cells(column), current.cells(column)
+    names = reference.binning[column].group_labels() + list(_EXTRAS.values())
+    shown = [k for k in range(len(p)) if k < len(p) - len(_EXTRAS) or p[k] + q[k] > 0]
+    a, b = p[shown] / max(p.sum(), 1), q[shown] / max(q.sum(), 1)
+    low, high = _wilson(b, max(q.sum(), 1))
+    ax = _axes(ax)
+    at = np.arange(len(shown))
+    ax.bar(at, 100 * a, color=_REFERENCE, alpha=0.35, label=f"reference, n = {p.sum():,.0f}")
+    reach = 100 * np.maximum([b - low, high - b], 0)
+    label = f"{current.name or 'window'}, n = {q.sum():,.0f}"
+    ax.errorbar(at, 100 * b, yerr=reach, fmt="o", ms=5, capsize=3, color=_WINDOW, label=label)
+    labels = [names[k] for k in shown]
+    tilt = sum(map(len, labels)) > 70
+    ax.set_xticks(at, labels, rotation=90 if tilt else 0, fontsize="small")
+    ax.grid(visible=False, axis="x")
+    ax.set(xlabel=column, ylabel="share of rows (%)")
+    ax.set_ylim(bottom=0)
+    ax.legend()
+    return ax
+
+
+def draw_heatmap(
+    reports: "Sequence[DriftReport]", *, measure: str = "effect", ax: "Axes | None" = None
+) -> "Axes":
+    """Draw a measure of every column in every window, darker where it is larger.
+
+    Parameters
+    ----------
+    reports : sequence of DriftReport
+        One a window, in order; columns are named after ``report.current.name``.
+    measure : str, default "effect"
+        Such as ``"psi"``; see :class:`capstone_lib.monitoring.feature.FeatureDrift`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; new axes by default.
+
+    Notes
+    -----
+    A dot marks what is real, a ring what is real and large.
+
+    Raises
+    ------
+    MonitoringError
+        If there is no report.
+    """
+    if not reports:
+        raise MonitoringError("there is no report to draw; give one at least")
+    names = [one.name for one in reports[0].features]
+    values = np.array([[report[name].value(measure) for report in reports] for name in names])
+    ax = _axes(ax, figsize=(max(5.0, 0.34 * len(reports) + 2.5), 0.27 * len(names) + 1.2))
+    top = max(float(np.nanmax(values, initial=0.0)), reports[0].thresholds.get(measure, 0.05))
+    image = ax.imshow(values, aspect="auto", cmap="Blues", vmin=0, vmax=top)
+    for x, report in enumerate(reports):
+        for y, name in enumerate(names):
+            _mark(ax, x, y, report[name], dark=values[y, x] > 0.6 * top)
+    step = -(-len(reports) // _MOST_TICKS)
+    ticks = list(range(0, len(reports), step))
+    labels = [reports[k].current.name or str(k + 1) for k in ticks]
+    ax.set_xticks(ticks, labels, rotation=90, fontsize="small")
+    ax.set_yticks(range(len(names)), names, fontsize="small")
+    ax.grid(visible=False)
+    words = measure.replace("_", " ")
+    ax.figure.colorbar(image, ax=ax, label=words)
+    ax.set(xlabel="window", title=f"{words}: dot = real, ring = real and large")
+    return ax
+
+
+def _mark(ax: "Axes", x: int, y: int, one: Any, *, dark: bool) -> None:
+    if not one.is_real:
+        return
+    colour = "white" if dark else "black"
+    ax.plot(x, y, marker=".", ms=5, color=colour)
+    if one.is_large:
+        ax.plot(x, y, marker="o", ms=10, mfc="none", mec=colour, mew=1.2)
+
+
+def _wilson(shares: np.ndarray, n: float) -> tuple[np.ndarray, np.ndarray]:
+    centre = (shares + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
+    half = Z95 * np.sqrt(shares * (1 - shares) / n + Z95**2 / (4 * n**2)) / (1 + Z95**2 / n)
+    return centre - half, centre + half
+
+
+def _axes(ax: "Axes | None", **options: Any) -> "Axes":
+    if ax is not None:
+        return ax
+    try:
+        plt: Any = import_module("matplotlib.pyplot")
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("matplotlib", "notebook") from error
+    made: Axes = plt.subplots(**options)[1]
+    return made
