@@ -84,3 +84,34 @@ def test_throughput_has_a_line_a_way_in_the_axes_given():
     assert plots.draw_throughput(measured, ax=ax) is ax
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["x", "y"]
     assert ax.get_xscale() == ax.get_yscale() == "log"
+
+
+def test_the_tail_shows_the_share_that_took_longer_and_marks_mean_and_p99():
+    times = np.arange(1, 1001, dtype=float)
+    ax = plots.draw_tail({"all": np.random.default_rng(0).permutation(times), "one": [5.0]})
+    line, mean, p99 = ax.lines[:3]
+    for time, share in zip(line.get_xdata(), line.get_ydata(), strict=True):
+        assert share == pytest.approx(100 * np.mean(times >= time))
+    assert mean.get_xdata() == pytest.approx(times.mean())
+    assert p99.get_xdata() == pytest.approx(np.percentile(times, 99))
+    assert mean.get_ydata() == pytest.approx(50, abs=0.2)
+    assert p99.get_ydata() == pytest.approx(1, abs=0.2)
+    said = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert said == ["all (n = 1,000)", "one (n = 1)", "mean", "p99"]
+
+
+def test_routes_have_a_stroke_for_each_answer_and_a_line_for_each_change():
+    begin = pd.Timestamp("2026-01-01")
+    seconds = pd.to_timedelta([1, 2, 3], unit="s")
+    routes = ["stable", "degraded", "stable"]
+    requests = pd.DataFrame({"received_at": begin + seconds, "route": routes})
+    changes = pd.DataFrame({"changed_at": [begin], "why": ["bad day"]})
+    _, ax = plt.subplots()
+    assert plots.draw_routes(requests, changes, ax=ax) is ax
+    degraded, stable, change = ax.lines
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["degraded", "stable"]
+    assert list(degraded.get_xdata()) == [2]
+    assert list(stable.get_xdata()) == [1, 3]
+    assert list(stable.get_ydata()) == [1, 1]
+    assert list(change.get_xdata()) == [0, 0]
+    assert [t.get_text().strip() for t in ax.texts] == ["bad day"]

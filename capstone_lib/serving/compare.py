@@ -98,9 +98,9 @@ class RouteComparison:
             f"{cell(f'{self.lower:+.4g} to {self.upper:+.4g}')}</tr>"
         )
         said = (
-            "The interval leaves no difference out."
+            "Zero is outside the interval: the routes differ."
             if self.excludes_zero
-            else "No difference is within the interval."
+            else "Zero is within the interval: there may be no difference."
         )
         head = f"<tr><th></th><th>answers</th><th>value</th><th>{self.level:.0%} interval</th></tr>"
         return (

@@ -74,8 +74,8 @@ problem
 
 # %% [markdown]
 # It is the gate of notebook 02, speaking HTTP. Status 422 says *understood, and of no use*. Every
-# problem is named at once, with its place, in a form that programs read too (RFC 9457). Nothing is
-# said about the inside: no file names, no stack trace.
+# problem is named at once, in a form that programs read too (RFC 9457), and nothing is said about
+# the inside: no file names, no stack trace.
 #
 # ## 2. The same person, both ways (6 minutes)
 #
@@ -154,15 +154,16 @@ explained = log["explanation"].notna()
 log.groupby(explained)["latency_ms"].agg(["count", "mean", "max"])
 
 # %% [markdown]
-# The line `True`: those who asked why, few and slow. What does this do to all together?
+# The line `True`: those who asked why, few and slow. (The log's clock starts when a request has
+# arrived, Locust's when it is sent.) What does this do to all together?
 
 # %%
 axes = plots.draw_tail({"all answers": latencies, "without a why": latencies[~explained]})
 
 # %% [markdown]
 # *The figure in words:* for each time on the x axis, which share of the answers took longer, both
-# logarithmic; a dot at the mean, a diamond at the p99. The lines begin together and part at the
-# bottom right, where the line of all answers runs further out.
+# logarithmic; a dot at the mean, a diamond at the p99. The lines begin together and part towards
+# the bottom, where that of all answers runs further out.
 #
 # The average moves a little, the p99 far more: the slow requests are in the tail. And whoever asks
 # a hundred times a day meets it on most days.
@@ -195,7 +196,7 @@ trials[["max_in_flight", "requests", "good_per_s", "shed", "mean_ms", "p99_ms"]]
 
 # %% [markdown]
 # There are 64 connections, so the last bound sheds nobody: all get an answer, when it is too late.
-# The tighter bounds answer those whom they let in; the others know at once.
+# The tighter bounds serve those whom they let in; the others know at once.
 #
 # We promise a p99 within three times the best. **Your turn:** choose the largest bound that keeps
 # the promise; a smaller one turns away more people than it must.
@@ -265,7 +266,7 @@ axes = plots.draw_routes(store.requests(since=began), changes)
 # dotted lines at the four changes. After *trial* there are strokes on stable and canary; after
 # *pause* on stable alone; after *degrade* on degraded alone; after *recover* on stable again.
 #
-# Nothing was restarted, and no request was lost. `stop()` has written the last of the log.
+# Nothing was restarted, no request was lost, and `stop()` has written the rest of the log.
 
 # %%
 question = """

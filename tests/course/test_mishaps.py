@@ -1,8 +1,11 @@
+import threading
+import time
+
 import psutil
 import pytest
 
 import capstone_lib as cap
-from capstone_lib.course.mishaps import start_and_kill
+from capstone_lib.course.mishaps import busy_interpreter, start_and_kill
 from capstone_lib.errors import RunError
 
 DAY = "2016-01-31"
@@ -52,3 +55,15 @@ def test_a_run_that_takes_too_long_is_stopped(model_and_rows, tmp_path):
     url = f"sqlite:///{(tmp_path / 'store.db').as_posix()}"
     with pytest.raises(RunError, match="wrote no rows within"):
         start_and_kill(model, rows, store=url, as_of=DAY, timeout_s=0.01)
+
+
+def test_a_busy_interpreter_computes_until_it_is_left_even_by_an_error():
+    before = set(threading.enumerate())
+    begun = time.process_time()
+    with pytest.raises(ZeroDivisionError), busy_interpreter():  # noqa: PT012
+        end = time.monotonic() + 30
+        while time.process_time() - begun < 0.05 and time.monotonic() < end:
+            time.sleep(0.01)
+        _ = 1 / 0
+    assert time.process_time() - begun >= 0.05
+    assert set(threading.enumerate()) == before

@@ -7,10 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from capstone_lib.artifact import load_model
 from capstone_lib.course.reference import month_end, monthly_inbox, train_employment_model
 from capstone_lib.course.workspace import Workspace
 from capstone_lib.data import load_census
 from capstone_lib.errors import ArtifactError
+from capstone_lib.serving.routes import Routes
 
 
 def test_the_inbox_holds_every_person_of_the_year_once_in_the_month_of_arrival(
@@ -79,6 +81,28 @@ def test_what_is_missing_is_made_and_said_and_what_is_there_is_left(provided: Wo
     assert provided.model.read_bytes() == content
     artifact = provided.artifact()
     assert (artifact.name, artifact.version) == ("employment", "1.0.0")
+
+
+def test_the_models_beside_it_are_made_once_and_can_stand_behind_one_address(
+    provided: Workspace,
+) -> None:
+    made = provided.provide("artifact", "canary", "fallback")
+    assert "version 2.0.0" in made.notes[1]
+    assert "logistic regression" in made.notes[2]
+    content = [path.read_bytes() for path in (provided.canary, provided.fallback)]
+    again = provided.provide("canary", "fallback")
+    assert all(" is there" in note for note in again.notes)
+    assert [path.read_bytes() for path in (provided.canary, provided.fallback)] == content
+    stable, canary, fallback = map(load_model, (provided.model, provided.canary, provided.fallback))
+    Routes(stable, canary=canary, fallback=fallback)  # refuses models of another question
+    assert len({one.version for one in (stable, canary, fallback)}) == 3
+    people = load_census().frame(2017)
+    asked = {
+        one.version: one.predict(people[load_census().features]).review.mean()
+        for one in (stable, canary, fallback)
+    }
+    assert asked["2.0.0"] > asked["1.0.0"] + 0.05, "what the A/B test of notebook 03 is to find"
+    assert canary.path.stat().st_size < stable.path.stat().st_size / 2
 
 
 def test_a_damaged_artifact_is_refused_with_a_cure(provided: Workspace, tmp_path: Path) -> None:

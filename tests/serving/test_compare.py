@@ -114,7 +114,7 @@ def test_the_result_is_a_table():
     html = found._repr_html_()
     assert "share handed to a person" in html
     assert "+0.05243 to +0.3339" in html
-    assert "leaves no difference out" in html
+    assert "Zero is outside the interval" in html
     assert "within" in compare_routes(log(hits(1, 4), hits(2, 4)))._repr_html_()
 
 

@@ -11,6 +11,7 @@ from capstone_lib.course.exercise import Examples, Exercise, Right, Wrong
 
 _REVIEWED = {"stable": (2, 8), "canary": (3, 4), "degraded": (1, 2)}  # reviewed, of how many
 _STEPS = 1_000_000  # of SQLite's machine; a question without an end is broken off
+_MOST = 10_000_000  # latencies that are looked at; a student's range may be endless
 _READING = {
     sqlite3.SQLITE_SELECT,
     sqlite3.SQLITE_READ,
@@ -21,6 +22,8 @@ _READING = {
 
 def judge_p99(p99: Any, *, latencies: Any) -> Right | Wrong:
     """The time within which ninety-nine of a hundred of these answers came."""
+    if len(latencies) > _MOST:
+        return Wrong("p99 is judged by the latencies of the log: pass those, and not so many.")
     times, value = np.sort(np.asarray(latencies, dtype=float)), float(p99)
     place = math.ceil(0.99 * len(times)) - 1
     lowest, highest = times[max(place - 1, 0)], times[min(place + 1, len(times) - 1)]
