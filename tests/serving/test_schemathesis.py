@@ -53,13 +53,15 @@ def artifact(request, tmp_path_factory):
     return cap.export_model(pipeline, X, path, name=request.param, version="1.0")
 
 
-def run(url, n_examples, *options):
+def run(url, n_examples, folder, *options):
     """Run schemathesis; return how many cases it made, or fail with what it says."""
     command = [TOOL, "run", f"{url}/openapi.json", "--checks=all", "--mode=all", "--seed=1",
                "--phases=examples,coverage,fuzzing,stateful", f"--max-examples={n_examples}",
                "--generation-database=none", "--request-timeout=60", "--no-color",
                "--max-failures=5", *options]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=900, check=False, cwd=folder
+    )
     said = re.sub(r"(.{2000}).*", r"\1 …", done.stdout + done.stderr)
     assert done.returncode == 0, said[-20_000:]
     assert re.search(r"API Links: +[1-9]", said), said  # sequences were made
@@ -72,22 +74,22 @@ def run(url, n_examples, *options):
 def test_the_interface_is_as_it_is_described(artifact, tmp_path, capfd):
     limits = cap.Limits(max_rows=20, timeout_s=30)
     with cap.serve(artifact, store=tmp_path / "store.db", limits=limits) as endpoint:
-        assert run(endpoint.url, 3) > 200
+        assert run(endpoint.url, 3, tmp_path) > 200
     assert capfd.readouterr().err == ""
 
 
 @pytest.mark.slow
 def test_the_interface_is_as_it_is_described_in_thousands_of_cases(artifact, tmp_path, capfd):
     with cap.serve(artifact, store=tmp_path / "store.db", limits=cap.Limits(timeout_s=60)) as one:
-        assert run(one.url, 150) > 1_000
+        assert run(one.url, 150, tmp_path) > 1_000
     assert capfd.readouterr().err == ""
 
 
 @pytest.mark.slow
-def test_behind_a_key_the_interface_is_as_it_is_described(artifact, capfd):
+def test_behind_a_key_the_interface_is_as_it_is_described(artifact, tmp_path, capfd):
     limits = cap.Limits(max_rows=20, timeout_s=30)
     with cap.serve(artifact, key=KEY, limits=limits) as endpoint:
         url = endpoint.url
         header = f"--header=Authorization: Bearer {KEY}"
-        assert run(url, 10, header) > 200
+        assert run(url, 10, tmp_path, header) > 200
     assert capfd.readouterr().err == ""
