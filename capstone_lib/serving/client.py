@@ -34,7 +34,7 @@ class Client:
 
     def post(self, path: str, document: Any) -> Any:
         """Send a document as JSON; return the answer, read."""
-        body = json.dumps(document, default=_plain, allow_nan=False)
+        body = json.dumps(document, default=_plain)  # of NaN the endpoint says what is wrong
         return self._ask("POST", path, body, {"Content-Type": "application/json"})
 
     def get(self, path: str) -> Any:

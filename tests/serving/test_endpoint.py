@@ -136,6 +136,21 @@ def test_a_refusal_carries_the_problem_document(artifact, rows):
     }
 
 
+def test_an_infinite_value_is_refused_in_words(artifact, rows):
+    with cap.serve(artifact) as endpoint:
+        for value in (float("inf"), np.float32("-inf")):
+            with pytest.raises(EndpointError, match="Infinity is no JSON value"):
+                endpoint.predict({**rows[0], "hours a/week": value})
+
+
+def test_its_port_is_free_again_once_it_has_stopped(artifact, rows):
+    port = 0
+    for _ in range(3):
+        with cap.serve(artifact, port=port) as endpoint:
+            port = int(endpoint.url.rsplit(":", 1)[1])
+            assert endpoint.predict(rows[0])["label"]
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_an_address_that_is_taken_is_one_clear_error(mode, model_path, tmp_path):
     with socket.socket() as taken:

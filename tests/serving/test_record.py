@@ -67,6 +67,8 @@ def same_values(ours, theirs):
 
 def _as_double(value):
     number = float("nan" if value is None else value)
+    if abs(number) > float(np.finfo(np.float32).max):  # no artifact of ours lets it in as a number
+        return math.copysign(math.inf, number)
     return "missing" if math.isnan(number) else number
 
 

@@ -192,6 +192,21 @@ def test_a_worker_that_dies_is_replaced(served, rows):
     assert served.stop(signal.SIGINT) == (0, "")
 
 
+@pytest.mark.slow
+def test_workers_that_die_again_and_again_are_given_up(served):
+    killed = set()
+    while served.process.poll() is None and len(killed) < 8:
+        for pid in served.workers() - killed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+        time.sleep(0.2)
+    _, errors = served.process.communicate(timeout=SOON_S)
+    assert served.process.returncode == 1
+    assert "times within a minute" in errors
+    assert not is_listening(served.port)
+
+
 def test_workers_end_with_their_parent(served):
     workers = served.workers()
     served.process.kill()
