@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from capstone_lib.serving.connections import affordable
 from capstone_lib.serving.guard import Guard
 from capstone_lib.serving.handlers import Handlers, media_type
 from capstone_lib.serving.openapi import OPEN_PATHS
@@ -64,6 +65,7 @@ class Application:
         self.service, self.guard, self.close = service, guard, close
         self.trouble: Exception | None = None
         self.limits = service.limits
+        self.max_connections = affordable(service.limits.max_connections)
         self._open: dict[asyncio.Task[Any], float] = {}
         self._overdue: set[asyncio.Task[Any]] = set()
         self._arriving = 0  # bytes of bodies that are not complete

@@ -12,15 +12,26 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from capstone_lib.serving.problems import ProblemError, body_of, headers_of
 
-__all__ = ["LARGEST_HEAD", "Connection", "Patience"]
+__all__ = ["LARGEST_HEAD", "Connection", "Patience", "affordable"]
 
 LARGEST_HEAD = 65_536
 _PIECE = 2048  # bytes read in one go: so many requests at most come of them before they are counted
 _MOST_AHEAD = 16  # requests read ahead of their answers
 _MOST_UNREAD = 1_000_000  # bytes that wait to be read because requests are ahead
 _OVERHEAD = 8  # bytes on the wire for a byte of a body that comes in chunks of one byte
+_OTHER_FILES = 160  # that a notebook's kernel, a store and connections in their grace have open
 _GRACE = 64  # connections beyond the bound that are still told so
 _GRACE_S = 1.0
+
+
+def affordable(most: int) -> int:
+    """So many connections at most, and no more than the process may have files open."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return most
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return most if files == resource.RLIM_INFINITY else max(1, min(most, files - _OTHER_FILES))
 
 
 class Connection(HttpToolsProtocol):
@@ -34,7 +45,7 @@ class Connection(HttpToolsProtocol):
         self._wire = 0
         self._answering: Any = None
         self._later = b""
-        beyond = len(self.connections) - self.app.limits.max_connections
+        beyond = len(self.connections) - self.app.max_connections
         self._is_beyond = beyond > 0
         if beyond > _GRACE:
             self.app.service.metrics.shed("connections")
@@ -117,7 +128,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse_connection(self) -> None:
         self.app.service.metrics.shed("connections")
-        most = self.app.limits.max_connections
+        most = self.app.max_connections
         said = f"{most:,} connections are open, which is the bound here; try again in a second"
         self._refuse(ProblemError(503, said, headers={"Retry-After": "1"}))
 

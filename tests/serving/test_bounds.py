@@ -5,6 +5,9 @@ import http.client
 import json
 import re
 import socket
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +37,12 @@ def artifact(tmp_path_factory):
     pipeline = LogisticRegression().fit(X, (X["a"] > X["b"]).astype(int))
     path = tmp_path_factory.mktemp("model") / "model.onnx"
     return cap.export_model(pipeline, X, path, name="work", version="1.0")
+
+
+@pytest.fixture(scope="module")
+def endpoint(artifact):
+    with serve(artifact) as running:
+        yield running
 
 
 def serve(artifact, *, key=None, store=None, host="127.0.0.1", allowed_hosts=(), **limits):
@@ -117,11 +126,10 @@ def test_a_body_in_chunks_over_the_limit_is_refused_as_it_arrives(artifact, path
         assert b"problem+json" in found
 
 
-def test_a_body_in_many_small_chunks_is_read_as_one(artifact):
+def test_a_body_in_many_small_chunks_is_read_as_one(endpoint):
     pieces = b"".join(b"1\r\n%c\r\n" % byte for byte in RECORD) + b"0\r\n\r\n"
     head = HEAD + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-    with serve(artifact) as endpoint:
-        assert answer_to(endpoint, head + pieces)[0] == 200
+    assert answer_to(endpoint, head + pieces)[0] == 200
 
 
 def test_a_body_that_does_not_arrive_in_time_is_given_up(artifact):
@@ -202,8 +210,8 @@ def test_a_connection_at_rest_between_requests_is_left_open(artifact):
         b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"a: b\r\n" * 12_000,
     ],
 )
-def test_a_head_without_end_is_refused(artifact, sent):
-    with serve(artifact) as endpoint, connect(endpoint) as connection:
+def test_a_head_without_end_is_refused(endpoint, sent):
+    with connect(endpoint) as connection:
         connection.sendall(sent)
         assert connection.recv(65_536).startswith(b"HTTP/1.1 431 ")
 
@@ -218,10 +226,10 @@ def test_a_body_of_framing_without_end_is_hung_up_on(artifact, endless):
         assert is_hung_up_on(line, endless[-500:], 20_000)
 
 
-def test_requests_sent_far_ahead_are_all_answered_in_order(artifact):
+def test_requests_sent_far_ahead_are_all_answered_in_order(endpoint):
     body = [json.dumps({"features": GOOD, "id": str(k)}).encode() for k in range(300)]
     sent = b"".join(HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(one), one) for one in body)
-    with serve(artifact) as endpoint, connect(endpoint) as connection:
+    with connect(endpoint) as connection:
         threading.Thread(target=_send_quietly, args=(connection, sent)).start()
         found = b""
         while found.count(b'"route"') < 300:
@@ -241,23 +249,21 @@ def test_what_is_sent_without_end_and_without_reading_is_not_collected(artifact)
 
 
 @pytest.mark.parametrize("nested", ["[" * 900 + "]" * 900, '{"a":' * 900 + "1" + "}" * 900])
-def test_a_value_of_many_storeys_is_refused_without_being_taken_apart(artifact, nested):
+def test_a_value_of_many_storeys_is_refused_without_being_taken_apart(endpoint, nested):
     record = f'{{"features": {{"a": {nested}, "b": 1}}}}'
-    with serve(artifact) as endpoint:
-        ask(endpoint, body='{"features": {"a": [], "b": 1}}')
-        before = psutil.Process().memory_info().rss
-        for body in (record, f'{{"instances": [{record}]}}'):
-            status, _, problem = ask(endpoint, body=body)
-            assert (status, problem["errors"][0]["code"]) == (422, "wrong_type")
-        assert psutil.Process().memory_info().rss - before < 30_000_000
+    ask(endpoint, body='{"features": {"a": [], "b": 1}}')
+    before = psutil.Process().memory_info().rss
+    for body in (record, f'{{"instances": [{record}]}}'):
+        status, _, problem = ask(endpoint, body=body)
+        assert (status, problem["errors"][0]["code"]) == (422, "wrong_type")
+    assert psutil.Process().memory_info().rss - before < 30_000_000
 
 
-def test_of_very_many_strange_columns_a_hundred_are_told(artifact):
+def test_of_very_many_strange_columns_a_hundred_are_told(endpoint):
     strange = {**GOOD, **{f"strange {k}": k for k in range(20_000)}}
-    with serve(artifact) as endpoint:
-        status, _, answer = ask(endpoint, body=json.dumps({"features": strange}))
-        assert status == 200
-        assert len(json.loads(answer)["warnings"]) == 100
+    status, _, answer = ask(endpoint, body=json.dumps({"features": strange}))
+    assert status == 200
+    assert len(json.loads(answer)["warnings"]) == 100
 
 
 @pytest.mark.parametrize("code", [1e308, -1e308, 10**300, 2**70])
@@ -340,6 +346,30 @@ def test_an_answer_that_takes_too_long_is_a_503_and_the_next_is_right(artifact):
         assert score == pytest.approx(float(artifact.predict(pd.DataFrame([GOOD])).score[0]), 1e-6)
 
 
+def test_no_more_connections_are_kept_than_files_may_be_open(artifact, tmp_path):
+    path = tmp_path / "copy.onnx"
+    artifact.save(path)
+    script = """
+        import resource, socket, sys, time
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+        import capstone_lib as cap
+        with cap.serve(sys.argv[1], limits=cap.Limits(timeout_s=1)) as endpoint:
+            port = int(endpoint.url.rsplit(":", 1)[1])
+            print(port, flush=True)
+            sys.stdin.read()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), path]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
+    port = int(process.stdout.readline())
+    crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(400)]
+    time.sleep(1)
+    for one in crowd:
+        one.close()
+    _, complaints = process.communicate(timeout=30)
+    assert (process.returncode, complaints.decode()) == (0, "")
+
+
 @pytest.mark.parametrize("value", [0, -1, True, "10", None])
 def test_bounds_that_bound_nothing_are_refused(value):
     with pytest.raises(ValueError, match="max_connections must be a positive number"):
@@ -405,19 +435,17 @@ bad_hosts = ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "local
 
 
 @pytest.mark.parametrize("name", good_hosts)
-def test_it_is_asked_by_its_own_names(artifact, name):
-    with serve(artifact) as endpoint:
-        assert ask(endpoint, Host=name)[0] == 200
+def test_it_is_asked_by_its_own_names(endpoint, name):
+    assert ask(endpoint, Host=name)[0] == 200
 
 
-def test_another_name_is_refused_so_that_no_web_page_can_rebind_one(artifact):
-    with serve(artifact) as endpoint:
-        for name in bad_hosts:
-            for method, path in (("POST", "/predict"), ("GET", "/"), ("GET", "/v2/health/live")):
-                status, _, problem = ask(endpoint, method, path, Host=name)
-                assert (status, "Host" in problem["detail"]) == (400, True), name
-        status, _ = answer_to(endpoint, b"GET / HTTP/1.0\r\n\r\n")
-        assert status == 400
+def test_another_name_is_refused_so_that_no_web_page_can_rebind_one(endpoint):
+    for name in bad_hosts:
+        for method, path in (("POST", "/predict"), ("GET", "/"), ("GET", "/v2/health/live")):
+            status, _, problem = ask(endpoint, method, path, Host=name)
+            assert (status, "Host" in problem["detail"]) == (400, True), name
+    status, _ = answer_to(endpoint, b"GET / HTTP/1.0\r\n\r\n")
+    assert status == 400
 
 
 def test_a_further_name_can_be_allowed(artifact):
@@ -447,35 +475,31 @@ def test_it_listens_on_ipv6(artifact):
 
 
 @pytest.mark.parametrize("name", ["Host", "Authorization", "Content-Type", "Content-Encoding"])
-def test_a_header_that_stands_twice_is_refused(artifact, name):
+def test_a_header_that_stands_twice_is_refused(endpoint, name):
     twice = b"%b: application/json\r\n%b: localhost\r\n" % (name.encode(), name.lower().encode())
-    with serve(artifact) as endpoint:
-        head = HEAD + twice + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}"
-        status, found = answer_to(endpoint, head)
-        assert status == 400
-        assert b"problem+json" in found
+    head = HEAD + twice + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}"
+    status, found = answer_to(endpoint, head)
+    assert status == 400
+    assert b"problem+json" in found
 
 
-def test_pages_of_other_origins_get_no_permission_and_cannot_post(artifact):
+def test_pages_of_other_origins_get_no_permission_and_cannot_post(endpoint):
     foreign = {"Origin": "http://evil.example"}
-    with serve(artifact) as endpoint:
-        for method, path in (("POST", "/predict"), ("OPTIONS", "/predict"), ("GET", "/v2")):
-            _, headers, _ = ask(
-                endpoint, method, path, None if method == "GET" else RECORD, **foreign
-            )
-            assert not [name for name in headers if name.lower().startswith("access-control")]
-        simple = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]
-        for kind in simple:  # what a browser sends without asking first
-            for path in ("/predict", "/v2/models/work/infer"):
-                assert ask(endpoint, path=path, **{**foreign, "Content-Type": kind})[0] == 415
-        nameless = HEAD.replace(b"Content-Type: application/json", b"Origin: http://evil.example")
-        nameless = nameless.replace(b"/predict", b"/v2/models/work/infer")
-        sent = nameless + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}"
-        assert answer_to(endpoint, sent)[0] == 415
+    for method, path in (("POST", "/predict"), ("OPTIONS", "/predict"), ("GET", "/v2")):
+        _, headers, _ = ask(endpoint, method, path, None if method == "GET" else RECORD, **foreign)
+        assert not [name for name in headers if name.lower().startswith("access-control")]
+    simple = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]
+    for kind in simple:  # what a browser sends without asking first
+        for path in ("/predict", "/v2/models/work/infer"):
+            assert ask(endpoint, path=path, **{**foreign, "Content-Type": kind})[0] == 415
+    nameless = HEAD.replace(b"Content-Type: application/json", b"Origin: http://evil.example")
+    nameless = nameless.replace(b"/predict", b"/v2/models/work/infer")
+    sent = nameless + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}"
+    assert answer_to(endpoint, sent)[0] == 415
 
 
-def test_a_client_that_waits_to_be_told_to_go_on_is_told(artifact):
-    with serve(artifact) as endpoint, connect(endpoint) as connection:
+def test_a_client_that_waits_to_be_told_to_go_on_is_told(endpoint):
+    with connect(endpoint) as connection:
         length = b"Connection: close\r\nContent-Length: %d\r\n" % len(RECORD)
         connection.sendall(HEAD + length + b"Expect: 100-continue\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
@@ -483,17 +507,15 @@ def test_a_client_that_waits_to_be_told_to_go_on_is_told(artifact):
         assert read_until_closed(connection).startswith(b"HTTP/1.1 200 ")
 
 
-def test_one_that_would_be_refused_is_not_told_to_go_on(artifact):
-    with serve(artifact) as endpoint:
-        head = HEAD + b"Content-Length: 9999999\r\nExpect: 100-continue\r\n\r\n"
-        assert answer_to(endpoint, head)[0] == 413
+def test_one_that_would_be_refused_is_not_told_to_go_on(endpoint):
+    head = HEAD + b"Content-Length: 9999999\r\nExpect: 100-continue\r\n\r\n"
+    assert answer_to(endpoint, head)[0] == 413
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "HEAD"])
-def test_other_methods_are_told_which_one_is_meant(artifact, method):
-    with serve(artifact) as endpoint:
-        connection = http.client.HTTPConnection("127.0.0.1", port_of(endpoint), timeout=15)
-        with contextlib.closing(connection):
-            connection.request(method, "/predict")
-            answer = connection.getresponse()
-            assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+def test_other_methods_are_told_which_one_is_meant(endpoint, method):
+    connection = http.client.HTTPConnection("127.0.0.1", port_of(endpoint), timeout=15)
+    with contextlib.closing(connection):
+        connection.request(method, "/predict")
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
