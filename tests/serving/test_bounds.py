@@ -356,18 +356,20 @@ def test_no_more_connections_are_kept_than_files_may_be_open(artifact, tmp_path)
         with cap.serve(sys.argv[1], limits=cap.Limits(timeout_s=1)) as endpoint:
             port = int(endpoint.url.rsplit(":", 1)[1])
             print(port, flush=True)
-            sys.stdin.read()
+            sys.stdin.readline()
+            files = [open(sys.argv[1], "rb") for _ in range(50)]
+            print(len(files))
     """
     command = [sys.executable, "-c", textwrap.dedent(script), path]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
     port = int(process.stdout.readline())
     crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(400)]
-    time.sleep(1)
+    time.sleep(0.5)
+    found, complaints = process.communicate(b"now\n", timeout=30)
     for one in crowd:
         one.close()
-    _, complaints = process.communicate(timeout=30)
-    assert (process.returncode, complaints.decode()) == (0, "")
+    assert (process.returncode, found.strip(), complaints.decode()) == (0, b"50", "")
 
 
 @pytest.mark.parametrize("value", [0, -1, True, "10", None])
