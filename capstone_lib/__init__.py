@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from capstone_lib.batch import BatchRun, score_batch
     from capstone_lib.data import Census, load_census
     from capstone_lib.loadtest import LoadTest, load_test
-    from capstone_lib.monitoring import DriftReport, Window, detect_drift
+    from capstone_lib.monitoring import (
+        DriftReport,
+        FairnessAudit,
+        Window,
+        audit_fairness,
+        detect_drift,
+    )
     from capstone_lib.schema import Schema
     from capstone_lib.serving import Endpoint, Limits, serve
     from capstone_lib.store import Store, open_store
@@ -31,6 +37,7 @@ _HOME = {
     "Census": "data",
     "DriftReport": "monitoring",
     "Endpoint": "serving",
+    "FairnessAudit": "monitoring",
     "Limits": "serving",
     "LoadTest": "loadtest",
     "Passport": "artifact",
@@ -38,6 +45,7 @@ _HOME = {
     "Schema": "schema",
     "Store": "store",
     "Window": "monitoring",
+    "audit_fairness": "monitoring",
     "detect_drift": "monitoring",
     "export_model": "artifact",
     "load_census": "data",
@@ -55,6 +63,7 @@ __all__ = [
     "Census",
     "DriftReport",
     "Endpoint",
+    "FairnessAudit",
     "Limits",
     "LoadTest",
     "Passport",
@@ -62,6 +71,7 @@ __all__ = [
     "Schema",
     "Store",
     "Window",
+    "audit_fairness",
     "detect_drift",
     "export_model",
     "load_census",

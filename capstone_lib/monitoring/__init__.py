@@ -2,6 +2,15 @@
 
 from capstone_lib.artifact.window import Window
 from capstone_lib.monitoring.drift import detect_drift
+from capstone_lib.monitoring.fairness import FairnessAudit, audit_fairness
+from capstone_lib.monitoring.groups import GroupCounts
 from capstone_lib.monitoring.report import DriftReport
 
-__all__ = ["DriftReport", "Window", "detect_drift"]
+__all__ = [
+    "DriftReport",
+    "FairnessAudit",
+    "GroupCounts",
+    "Window",
+    "audit_fairness",
+    "detect_drift",
+]

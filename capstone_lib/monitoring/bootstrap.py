@@ -10,9 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capstone_lib.monitoring.rates import newcombe
+from capstone_lib.monitoring.rates import newcombe, normal_quantile
 
-__all__ = ["Spread", "lower_bound", "range_interval", "replicate", "spread_of"]
+__all__ = [
+    "Spread",
+    "lower_bound",
+    "lower_bound_of_means",
+    "range_interval",
+    "replicate",
+    "spread_of",
+]
 
 
 def replicate(tables: np.ndarray, *, n_boot: int, seed: int) -> np.ndarray:
@@ -116,7 +123,7 @@ def lower_bound(part: np.ndarray, whole: np.ndarray, *, level: float, n_families
     Examples
     --------
     >>> round(lower_bound(np.array([30, 60]), np.array([100, 100]), level=0.95), 3)
-    0.164
+    0.163
     >>> lower_bound(np.array([1, 2]), np.array([3, 3]), level=0.95)
     0.0
     """
@@ -126,3 +133,21 @@ def lower_bound(part: np.ndarray, whole: np.ndarray, *, level: float, n_families
     corrected = 1 - (1 - level) / (len(first) * n_families)
     low, high = newcombe(part[first], whole[first], part[second], whole[second], level=corrected)
     return max(float(np.maximum(low, -high).max()), 0.0)
+
+
+def lower_bound_of_means(
+    mean: np.ndarray, error: np.ndarray, *, level: float, n_families: int = 1
+) -> float:
+    """The same for means with their standard errors, such as errors of a regression.
+
+    Examples
+    --------
+    >>> round(lower_bound_of_means(np.array([0.0, 1.0]), np.array([0.1, 0.1]), level=0.95), 3)
+    0.723
+    """
+    if len(mean) < 2:
+        return float("nan")
+    first, second = np.triu_indices(len(mean), 1)
+    reach = normal_quantile(1 - (1 - level) / (len(first) * n_families))
+    apart = np.abs(mean[first] - mean[second])
+    return max(float((apart - reach * np.hypot(error[first], error[second])).max()), 0.0)

@@ -3,7 +3,7 @@
 A missing value is a value of its own, :data:`MISSING`, so that nobody drops out of an audit.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,19 @@ import numpy as np
 
 from capstone_lib.errors import MonitoringError
 
-__all__ = ["MAX_GROUPS", "MISSING", "Cells", "check_lengths", "columns_of", "count_cells", "order"]
+__all__ = [
+    "MAX_GROUPS",
+    "MISSING",
+    "Cells",
+    "check_lengths",
+    "check_number",
+    "columns_of",
+    "count_cells",
+    "merge",
+    "name_groups",
+    "order",
+    "project",
+]
 
 MISSING = "missing"
 """The group of those whose group is not known."""
@@ -192,3 +204,45 @@ def order(key: Key) -> tuple[Any, ...]:
             value if isinstance(value, int | float) else str(value),
         )
     )
+
+
+def check_number(groups: Sequence[Key], columns: Sequence[str]) -> None:
+    """Refuse more groups than anybody could look at."""
+    if len(groups) > MAX_GROUPS:
+        raise MonitoringError(
+            f"{', '.join(columns)} makes {len(groups):,} groups; at most {MAX_GROUPS:,} can be "
+            "audited: put numbers into bands first (pandas.cut)"
+        )
+
+
+def name_groups(columns: Sequence[str], groups: Iterable[Key]) -> list[str]:
+    """Each group's name: ``SEX=1, DIS=2``."""
+    return [", ".join(f"{c}={v}" for c, v in zip(columns, group, strict=True)) for group in groups]
+
+
+def project(columns: Sequence[str], groups: Iterable[Key], wanted: Sequence[str]) -> list[Key]:
+    """Each group's values in some of the columns only."""
+    strange = [column for column in wanted if column not in columns]
+    if strange or not wanted:
+        seen = ", ".join(strange) or "no column"
+        raise MonitoringError(f"the groups are over {', '.join(columns)}; seen {seen}")
+    keep = [columns.index(column) for column in wanted]
+    return [tuple(group[place] for place in keep) for group in groups]
+
+
+def merge(
+    keys: Sequence[Key], *arrays: np.ndarray | None
+) -> tuple[tuple[Key, ...], list[np.ndarray | None]]:
+    """Add up the rows of arrays that belong to the same key; the keys come back in order."""
+    groups = tuple(sorted(set(keys), key=order))
+    place = {group: number for number, group in enumerate(groups)}
+    rows = np.array([place[key] for key in keys])
+    summed: list[np.ndarray | None] = []
+    for values in arrays:
+        if values is None:
+            summed.append(None)
+            continue
+        total = np.zeros((len(groups), *values.shape[1:]), values.dtype)
+        np.add.at(total, rows, values)
+        summed.append(total)
+    return groups, summed

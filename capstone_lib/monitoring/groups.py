@@ -12,12 +12,14 @@ import numpy as np
 
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.grouping import (
-    MAX_GROUPS,
     MISSING,
     check_lengths,
+    check_number,
     columns_of,
     count_cells,
-    order,
+    merge,
+    name_groups,
+    project,
 )
 
 __all__ = ["MISSING", "GroupCounts"]
@@ -114,12 +116,7 @@ class GroupCounts:
     @property
     def names(self) -> list[str]:
         """Each group's name: ``SEX=1, DIS=2``."""
-        return [
-            ", ".join(
-                f"{column}={value}" for column, value in zip(self.columns, group, strict=True)
-            )
-            for group in self.groups
-        ]
+        return name_groups(self.columns, self.groups)
 
     def __add__(self, other: "GroupCounts") -> "GroupCounts":
         """Count the rows of both."""
@@ -128,39 +125,23 @@ class GroupCounts:
                 f"counts over {self.columns} with classes {self.classes} cannot be added to "
                 f"counts over {other.columns} with classes {other.classes}"
             )
-        groups = tuple(sorted({*self.groups, *other.groups}, key=order))
-        place = {group: k for k, group in enumerate(groups)}
-        confusion = np.concatenate([self.confusion, other.confusion])
-        rows = np.array([place[group] for group in (*self.groups, *other.groups)])
-        return GroupCounts(
-            self.columns,
-            groups,
-            self.classes,
-            _add_rows(confusion, rows, len(groups)),
-            _add_sums((self.score_sum, other.score_sum), rows, len(groups)),
-            _add_sums((self.square_sum, other.square_sum), rows, len(groups)),
-        )
+        keys = (*self.groups, *other.groups)
+        parts = [
+            None if mine is None or theirs is None else np.concatenate([mine, theirs])
+            for mine, theirs in zip(self._arrays, other._arrays, strict=True)
+        ]
+        groups, summed = merge(keys, *parts)
+        return _counts(self.columns, groups, self.classes, summed)
 
     def over(self, *columns: str) -> "GroupCounts":
         """The same rows, grouped by some of the columns only."""
-        strange = [column for column in columns if column not in self.columns]
-        if strange or not columns:
-            raise MonitoringError(
-                f"these counts are over {', '.join(self.columns)}; seen {strange or 'no column'}"
-            )
-        keep = [self.columns.index(column) for column in columns]
-        keys = [tuple(group[k] for k in keep) for group in self.groups]
-        groups = tuple(sorted(set(keys), key=order))
-        place = {group: k for k, group in enumerate(groups)}
-        rows = np.array([place[key] for key in keys])
-        return GroupCounts(
-            tuple(columns),
-            groups,
-            self.classes,
-            _add_rows(self.confusion, rows, len(groups)),
-            _add_sums((self.score_sum,), rows, len(groups)),
-            _add_sums((self.square_sum,), rows, len(groups)),
-        )
+        keys = project(self.columns, self.groups, columns)
+        groups, summed = merge(keys, *self._arrays)
+        return _counts(tuple(columns), groups, self.classes, summed)
+
+    @property
+    def _arrays(self) -> tuple[np.ndarray | None, ...]:
+        return self.confusion, self.score_sum, self.square_sum
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON; :meth:`from_dict` reads it back equal."""
@@ -186,13 +167,15 @@ class GroupCounts:
         )
 
 
+def _counts(
+    columns: tuple[str, ...], groups: tuple[Any, ...], classes: tuple[Any, ...], arrays: Any
+) -> GroupCounts:
+    return GroupCounts(columns, groups, classes, *arrays)
+
+
 def _groups(keys: Sequence[tuple[Any, ...]], columns: tuple[str, ...]) -> tuple[Any, ...]:
     groups = tuple(dict.fromkeys(key[:-2] for key in keys))
-    if len(groups) > MAX_GROUPS:
-        raise MonitoringError(
-            f"{', '.join(columns)} makes {len(groups):,} groups; at most {MAX_GROUPS:,} can be "
-            "audited: put numbers into bands first (pandas.cut)"
-        )
+    check_number(groups, columns)
     return groups
 
 
@@ -248,16 +231,3 @@ def _score_sums(
         np.bincount(rows, weights=total, minlength=n_groups),
         np.bincount(rows, weights=errors, minlength=n_groups),
     )
-
-
-def _add_rows(values: np.ndarray, rows: np.ndarray, n_groups: int) -> np.ndarray:
-    summed = np.zeros((n_groups, *values.shape[1:]), dtype=values.dtype)
-    np.add.at(summed, rows, values)
-    return summed
-
-
-def _add_sums(
-    parts: tuple[np.ndarray | None, ...], rows: np.ndarray, n_groups: int
-) -> np.ndarray | None:
-    known = [part for part in parts if part is not None]
-    return _add_rows(np.concatenate(known), rows, n_groups) if len(known) == len(parts) else None

@@ -1,0 +1,120 @@
+"""Figures of fairness: groups as points with intervals and counts."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from capstone_lib.errors import MissingExtraError, MonitoringError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from capstone_lib.monitoring.auditing import GroupResult
+    from capstone_lib.monitoring.fairness import FairnessAudit
+
+__all__ = ["draw_groups"]
+
+_JUDGED, _SMALL, _ALL = "#0072b2", "#777777", "#d55e00"
+_SHARES = {"calibration", "mean_error", "mean_absolute_error", "root_mean_squared_error"}
+
+
+def draw_groups(
+    audit: "FairnessAudit",
+    rate: str = "",
+    *,
+    over: str | tuple[str, ...] | None = None,
+    label: Any = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw one rate of each group: a point, its interval and how many people it speaks of.
+
+    Groups with too few people to be judged are hollow and grey; where a rate is not defined the
+    axis says so.
+
+    Parameters
+    ----------
+    audit : FairnessAudit
+    rate : str, optional
+        By default the false-positive rate, or a regression's mean error.
+    over : str or tuple of str, optional
+        The columns that span the groups; by default the first.
+    label : object, optional
+        With more than two classes which of them; by default the first.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; new axes by default.
+
+    Raises
+    ------
+    MonitoringError
+        If there are no such groups or no such rate.
+    """
+    groups = _chosen(audit, over, label)
+    known = groups[0].rates
+    rate = rate or ("false_positive_rate" if "false_positive_rate" in known else "mean_error")
+    if rate not in known:
+        raise MonitoringError(f"no rate {rate!r}; there are {', '.join(known)}")
+    ax = _axes(ax, figsize=(7.5, 1.4 + 0.3 * len(groups)))
+    percent = 1 if rate in _SHARES - {"calibration"} else 100
+    ticks = []
+    for place, group in enumerate(groups):
+        one = group.rates[rate]
+        ticks.append(f"{group.name}   n = {one.n:,}")
+        if np.isnan(one.value):
+            ax.text(0.02, place, "not defined", va="center", fontsize="small", color=_SMALL,
+                    transform=ax.get_yaxis_transform())  # fmt: skip
+            continue
+        ends = [percent * (one.value - one.low), percent * (one.high - one.value)]
+        reach = np.nan_to_num(np.maximum(np.array(ends)[:, None], 0))
+        enough = one.n >= audit.min_group
+        colour, fill = (_JUDGED, _JUDGED) if enough else (_SMALL, "white")
+        ax.errorbar(percent * one.value, place, xerr=reach, fmt="o", ms=6, capsize=3, lw=1.5,
+                    color=colour, markerfacecolor=fill)  # fmt: skip
+    if any(group.rates[rate].n < audit.min_group for group in groups):
+        words = f"fewer than {audit.min_group}: not judged"
+        ax.plot([], [], "o", color=_SMALL, markerfacecolor="white", label=words)
+    _mark_all(ax, groups, rate, percent)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(loc="lower right", ncols=2, fontsize="small", bbox_to_anchor=(1.0, 1.0))
+    ax.set_yticks(range(len(groups)), ticks, fontsize="small")
+    ax.set_ylim(len(groups) - 0.4, -0.6)
+    words = "mean score less base rate" if rate == "calibration" else rate.replace("_", " ")
+    words += "" if groups[0].label is None else f" of {groups[0].label}"
+    unit = " (%)" if percent == 100 else ""
+    ax.set_xlabel(f"{words}{unit}, {audit.level:.0%} intervals")
+    if rate not in _SHARES:
+        ax.set_xlim(-2, 102)
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def _chosen(
+    audit: "FairnessAudit", over: str | tuple[str, ...] | None, label: Any
+) -> list["GroupResult"]:
+    wanted = (over,) if isinstance(over, str) else over or audit.groups[0].over
+    label = audit.groups[0].label if label is None else label
+    groups = [g for g in audit.groups if g.over == tuple(wanted) and g.label == label]
+    if not groups:
+        overs = ", ".join(dict.fromkeys(" × ".join(group.over) for group in audit.groups))
+        raise MonitoringError(f"no groups over {over!r}, class {label!r}; there are {overs}")
+    return groups
+
+
+def _mark_all(ax: "Axes", groups: list["GroupResult"], rate: str, percent: int) -> None:
+    """A line at the rate of everybody; a root of a mean has no such sum."""
+    known = [g.rates[rate] for g in groups if g.rates[rate].n and not np.isnan(g.rates[rate].value)]
+    if not known or rate == "root_mean_squared_error":
+        return
+    mean = sum(one.value * one.n for one in known) / sum(one.n for one in known)
+    ax.axvline(percent * mean, color=_ALL, ls="--", lw=1.2, label="everybody")
+
+
+def _axes(ax: "Axes | None", **options: Any) -> "Axes":
+    if ax is not None:
+        return ax
+    try:
+        plt: Any = import_module("matplotlib.pyplot")
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("matplotlib", "notebook") from error
+    made: Axes = plt.subplots(**options)[1]
+    return made
