@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from capstone_lib.store.frames import predictions_frame, rejects_frame, runs_frame
 from capstone_lib.store.live import LiveStore
+from capstone_lib.store.measured import MeasuredStore
 from capstone_lib.store.run import Reject, RunIdentity, RunRecord, ScoredBatch, parse_day
 
 if TYPE_CHECKING:
@@ -72,10 +73,11 @@ class Attempt(ABC):
         """Take the rows away; the record and the rejects stay, for whoever asks why."""
 
 
-class Store(LiveStore, ABC):
+class Store(LiveStore, MeasuredStore, ABC):
     """Where runs, predictions, rejects and outcomes are kept. See :func:`open_store`.
 
-    A database also keeps what a live endpoint answers, and the rollout that it follows.
+    A database also keeps what a live endpoint answers, the rollout that it follows, and what was
+    measured.
     """
 
     url: str

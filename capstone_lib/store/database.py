@@ -4,9 +4,9 @@ Rows are staged under the key of their attempt and become visible when the attem
 to *published*, in one transaction. What is left of attempts that died is taken away by the next.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, delete, exists, insert, select, update
 
@@ -16,6 +16,8 @@ from capstone_lib.store.base import Attempt, Selection, Store
 from capstone_lib.store.engine import open_engine, reading, writing
 from capstone_lib.store.frames import Piece
 from capstone_lib.store.live_database import LiveDatabase
+from capstone_lib.store.measurement import Measurement
+from capstone_lib.store.measurements import read_measurements, write_measurements
 from capstone_lib.store.outcomes import outcome_rows, outcomes_frame
 from capstone_lib.store.owner import Owner
 from capstone_lib.store.run import Reject, RunIdentity, RunRecord, now
@@ -140,6 +142,39 @@ class DatabaseStore(LiveDatabase, Store):
         with reading(self.engine) as connection:
             query = select(outcomes).order_by(outcomes.c.observed_at, outcomes.c.row_id)
             return outcomes_frame([tuple(row) for row in connection.execute(query)])
+
+    def write_measurements(
+        self, measurements: Iterable[Measurement], *, whole: bool = False
+    ) -> int:
+        """See :meth:`Store.write_measurements`."""
+        with writing(self.engine) as connection:
+            return write_measurements(connection, measurements, whole=whole)
+
+    def measurements(
+        self,
+        *,
+        name: str | None = None,
+        feature: str | None = None,
+        group: str | None = None,
+        model: str | None = None,
+        version: str | None = None,
+        traffic: str | None = None,
+        since: Any = None,
+        until: Any = None,
+    ) -> "pd.DataFrame":
+        """See :meth:`Store.measurements`."""
+        with reading(self.engine) as connection:
+            return read_measurements(
+                connection,
+                since=since,
+                until=until,
+                name=name,
+                feature=feature,
+                group=group,
+                model=model,
+                version=version,
+                traffic=traffic,
+            )
 
     def close(self) -> None:
         """Close every connection."""

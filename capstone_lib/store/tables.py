@@ -30,6 +30,7 @@ from capstone_lib.errors import StoreError
 __all__ = [
     "SCHEMA_VERSION",
     "decisions",
+    "measurements",
     "metadata",
     "outcomes",
     "prediction_rows",
@@ -42,7 +43,7 @@ __all__ = [
     "served_models",
 ]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class _Untyped(UserDefinedType[Any]):
@@ -210,6 +211,28 @@ rollout_rows = Table(
     Column("paused", Boolean, nullable=False),
     Column("shadow", Boolean, nullable=False),
     sqlite_autoincrement=True,
+)
+
+measurements = Table(
+    "measurements",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("feature", Text, primary_key=True, comment="empty: of no column"),
+    Column("group", Text, primary_key=True, comment="empty: of everybody"),
+    Column("window_start", Text, primary_key=True, comment="ISO time, UTC; empty: not known"),
+    Column("window_end", Text, primary_key=True, comment="the first moment after it"),
+    Column("traffic", Text, primary_key=True, comment="batch, live, or empty: of both"),
+    Column("model", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("value", Double, comment="empty: not defined, or not measured; the note says why"),
+    Column("low", Double),
+    Column("high", Double),
+    Column("n", Integer, nullable=False, comment="rows, requests or runs behind it"),
+    Column("unit", Text, nullable=False),
+    Column("threshold", Double),
+    Column("note", Text, nullable=False),
+    Column("recorded_at", Text, nullable=False, comment="ISO time, UTC"),
+    sqlite_with_rowid=False,
 )
 
 # Room: written by the review desk and the alert rules.
