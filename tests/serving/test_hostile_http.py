@@ -61,6 +61,14 @@ class Running:
             answer = connection.getresponse()
             return answer.status, answer.headers, answer.read()
 
+    def figures(self):
+        """The endpoint's own counts, those of all labels together."""
+        found = {}
+        lines = self.ask(path="/metrics", method="GET")[2].decode().splitlines()
+        for name, value in re.findall(r"^capstone_(\w+)(?:{.*})? (\S+)$", "\n".join(lines), re.M):
+            found[name] = found.get(name, 0) + float(value)
+        return found
+
     def memory(self):
         return psutil.Process(self.process.pid).memory_info().rss
 
@@ -400,6 +408,8 @@ def stays_the_same_under_attack(running, right, n):
     while running.connections() and time.monotonic() < end:
         time.sleep(0.1)
     assert running.connections() == 0
+    figures = running.figures()
+    assert figures["answers_total"] == figures["log_written_total"] + figures["log_waiting"] > 0
     status, _, content = running.ask({"features": GOOD, "id": "afterwards"})
     assert (status, json.loads(content)["id"]) == (200, "afterwards")
     assert json.loads(content)["score"] == pytest.approx(right, abs=1e-6)
