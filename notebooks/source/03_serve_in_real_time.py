@@ -74,8 +74,8 @@ problem
 
 # %% [markdown]
 # It is the gate of notebook 02, speaking HTTP. Status 422 says *understood, and of no use*. Every
-# problem is named at once, in a form that programs read too (RFC 9457), and nothing is said about
-# the inside: no file names, no stack trace.
+# problem is named at once, in a form that programs read too (RFC 9457), and nothing of the inside
+# is told: no file names, no stack trace.
 #
 # ## 2. The same person, both ways (6 minutes)
 #
@@ -93,9 +93,9 @@ columns = ["score", "label", "review"]
 (batch[columns] == live[columns]).mean()
 
 # %% [markdown]
-# One means: equal for all of them, the score to its last bit. Both ways lead through the same file
-# and the same gate, and trees compute each row alone. Where batch and live are two programs,
-# somebody has to explain one day why a person got two answers.
+# One means: equal for all, the score to its last bit. Both ways lead through the same file and the
+# same gate, and trees compute each row alone. Where batch and live are two programs, somebody has
+# to explain one day why a person got two answers.
 
 # %% [markdown]
 # ## 3. Load, and the tail (13 minutes)
@@ -115,8 +115,8 @@ axes = ramp.plot()
 # %% [markdown]
 # *The figure in words:* users on the x axis; on the left latency, a line for each percentile; on
 # the right, dashed, good answers a second. Latency climbs with the users, the p99 on top; the
-# dashed line cannot keep up. A dotted line, if there is one, is the **knee**: from there on more
-# users mostly wait.
+# dashed line cannot keep up. A dotted line, if any, is the **knee**: beyond it more users mostly
+# wait.
 #
 # **p50** is the time within which half of the answers came, **p99** within which 99 of 100 did. Up
 # to how many users can we promise three times what a single one saw?
@@ -138,8 +138,8 @@ figures = ["good_per_s", "mean_ms", "p50_ms", "p99_ms"]
 pd.DataFrame({name: {f: getattr(row, f) for f in figures} for name, row in rows.items()}).T
 
 # %% [markdown]
-# A thread shares the interpreter with the cell and waits for its turn; a process has its own. From
-# here on we use processes.
+# A thread shares the interpreter with the cell and waits for its turn; a process has its own. So a
+# thread will do while the cell waits; else take a process.
 #
 # Now a slow kind of request: one in fifty also asks *why* (`explain`), which costs about a hundred
 # questions to the model. Each answer is logged with its latency.
@@ -182,13 +182,13 @@ exercises.ex_03_p99.check(p99, latencies=latencies)
 # status 503, `Retry-After`.
 
 # %%
-with cap.serve(ws.model, mode="process") as endpoint:
+with cap.serve(ws.model) as endpoint:
     full = cap.load_test(endpoint.url, people, users=8, duration_s=load_seconds, explain_share=1)
 load = {"users": 64, "rate": 2 * full.good_per_s, "explain_share": 1, "duration_s": load_seconds}
 tests = []
 for bound in (2, 8, 32, 128):
     limits = cap.Limits(max_in_flight=bound)
-    with cap.serve(ws.model, mode="process", limits=limits) as endpoint:
+    with cap.serve(ws.model, limits=limits) as endpoint:
         test = cap.load_test(endpoint.url, people, **load, show_progress=False)
     tests.append(test.to_frame().assign(max_in_flight=bound))
 trials = pd.concat(tests, ignore_index=True)
@@ -240,8 +240,8 @@ log = store.requests(since=began).drop_duplicates("row_id")
 compare_routes(log, a="stable", b="canary", measure="review")
 
 # %% [markdown]
-# The last row is the difference with its 95 % interval. Where zero is within it, we do not know
-# yet; where it is not, we see what the small model costs: people's time.
+# The last row is the difference. With zero in its interval, we do not know yet; else we see what
+# the small model costs: people's time.
 #
 # So: pause the canary; on a bad day, **degrade** to a plain, cheap model; and recover.
 

@@ -30,7 +30,7 @@ QUICK = {"load_seconds": 1.0, "most_users": 4}
 REMEMBER = "import threading\nbefore_all = {one.name for one in threading.enumerate()}"
 IN_A_THREAD_AND_A_PROCESS = [
     "users=[1, 8, most_users]",
-    pytest.param("max_in_flight=bound", marks=pytest.mark.slow),
+    pytest.param("explain_share=0.02", marks=pytest.mark.slow),
 ]
 LEFT = """\
 import psutil
@@ -210,7 +210,7 @@ def test_stop_in_jupyter_under_load_ends_load_and_endpoint_and_keeps_the_kernel(
 def test_a_run_that_is_stopped_under_load_takes_everything_along(
     space: Path, write: Callable[[list[str]], Path], end: str
 ) -> None:
-    folder = write(only("max_in_flight=bound"))
+    folder = write(only("explain_share=0.02"))
     program = "import sys; from capstone_lib.cli import main; sys.exit(main())"
     options = ["--notebooks", folder, "--workspace", space, "-p", "load_seconds", "30"]
     run = subprocess.Popen(
