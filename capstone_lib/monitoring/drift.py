@@ -210,6 +210,12 @@ def _reference_window(reference: Any, columns: Sequence[str] | None) -> Window:
             )
         return reference.reference
     _check_rows(reference, "the reference")
+    missing = [name for name in columns or () if name not in names_of(reference)]
+    if missing or (columns is not None and not columns):
+        raise MonitoringError(
+            f"the reference has no column {', '.join(map(repr, missing)) or 'asked for'}; it has "
+            f"{', '.join(map(str, names_of(reference)))}"
+        )
     schema = Schema.infer(_frame(reference, columns))
     binning = Binning.of(reference, schema)
     return Window.of(reference, binning=binning, name="reference")
