@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from capstone_lib.monitoring.measurement import Measurement
+
 __all__ = ["Estimate", "FairnessAudit", "GroupResult", "audit_fairness"]
 
 
@@ -178,6 +180,22 @@ class FairnessAudit:
         rows = [vars(gap) | {"over": " × ".join(gap.over)} for gap in self.gaps]
         frame = pd.DataFrame(rows)
         return frame if frame["label"].notna().any() else frame.drop(columns="label")
+
+    def measurements(self, **window: Any) -> "list[Measurement]":
+        """Rows of the flat table: every rate of every group, and of each gap three numbers.
+
+        A gap is its ``…_difference``, its ``…_ratio`` and its ``…_lower_bound``, which alerts
+        should use. With more than two classes names end in the class: ``precision[b]``.
+
+        Parameters
+        ----------
+        **window
+            What else a :class:`~capstone_lib.monitoring.measurement.Measurement` has: the window's
+            start and end, the model and its version, the traffic.
+        """
+        from capstone_lib.monitoring.fairness_table import rows_of
+
+        return rows_of(self.groups, self.gaps, min_group=self.min_group, **window)
 
     def plot(
         self,
