@@ -12,6 +12,7 @@ import threading
 import time
 
 import numpy as np
+import psutil
 import pytest
 
 import capstone_lib as cap
@@ -91,8 +92,10 @@ def kill_once(model_path, store, rows, after_s, *arguments):
     with serving(model_path, store, *arguments) as (process, port):
         load = Load(port, rows)
         time.sleep(after_s)
+        family = [*psutil.Process(process.pid).children(), psutil.Process(process.pid)]
         killed = time.monotonic()
-        process.send_signal(signal.SIGKILL)
+        for one in family:  # workers first: without their parent they would end in good order
+            one.kill()
         process.wait(SOON_S)
         load.wait()
     log = read_log(store).set_index("row_id")
@@ -168,3 +171,22 @@ def test_stopped_under_load_the_log_holds_exactly_what_was_answered(
 @pytest.mark.parametrize("turn", range(5))
 def test_stopped_under_load_with_two_workers_nothing_is_lost(turn, model_path, rows, tmp_path):
     stop_under_load(model_path, tmp_path / "s.db", rows, signal.SIGTERM, "--workers", "2")
+
+
+@pytest.mark.slow
+def test_one_of_two_workers_is_killed_and_the_other_goes_on(model_path, rows, tmp_path):
+    with serving(model_path, tmp_path / "s.db", "--workers", "2") as (process, port):
+        load = Load(port, rows, n_clients=8)
+        time.sleep(1.5)
+        family = psutil.Process(process.pid).children()
+        victim = next(one for one in family if "spawn_main" in " ".join(one.cmdline()))
+        killed = time.monotonic()
+        victim.kill()
+        time.sleep(1.5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SOON_S) == 0
+        load.wait()
+    logged = set(read_log(tmp_path / "s.db")["row_id"])
+    missing = [when for case, (when, _) in load.answered.items() if case not in logged]
+    assert all(killed - LOSS_S <= when <= killed + 0.5 for when in missing)
+    assert any(when > killed + 1 for when, _ in load.answered.values())
