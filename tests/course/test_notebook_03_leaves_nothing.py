@@ -105,15 +105,16 @@ def listening(space: Path) -> set[int]:
     return ports
 
 
-def is_loading(space: Path) -> bool:
-    """Whether Locust runs, and is connected."""
+def running(space: Path, program: str) -> list[psutil.Process]:
+    """The processes that have this word in their command line and a connection open."""
+    found = []
     for process in of(space):
         try:
-            if "locust" in process.cmdline() and process.net_connections("tcp"):
-                return True
+            if program in process.cmdline() and process.net_connections("tcp"):
+                found.append(process)
         except psutil.NoSuchProcess:
             continue
-    return False
+    return found
 
 
 def wait_until(done: Callable[[], Any], otherwise: str, seconds: float = 60) -> None:
@@ -193,7 +194,7 @@ def test_stop_in_jupyter_under_load_ends_load_and_endpoint_and_keeps_the_kernel(
             assert ask(client, cell)["status"] == "ok"
         quiet = listening(space)
         client.execute(loads)
-        wait_until(lambda: is_loading(space), "no load came")
+        wait_until(lambda: running(space, "locust"), "no load came")
         ports = listening(space) - quiet
         assert ports
         assert all(map(answers, ports))
@@ -219,12 +220,11 @@ def test_a_run_that_is_stopped_under_load_takes_everything_along(
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: is_loading(space), "no load came")
+        wait_until(lambda: running(space, "locust"), "no load came")
         ports = listening(space)
         if end == "kill":
-            for process in of(space):
-                if "ipykernel_launcher" in process.cmdline():
-                    process.kill()  # as when the memory runs out
+            (started,) = running(space, "ipykernel_launcher")
+            started.kill()  # as when the memory runs out
         else:
             run.send_signal(2) if end == "interrupt" else run.terminate()
         assert run.wait(60) == 1
