@@ -226,9 +226,16 @@ def test_two_endpoints_serve_side_by_side(model_path, canary_path, rows, tmp_pat
         assert sorted(opened.requests()["version"]) == ["1.0.0", "2.0.0"]
 
 
-def test_a_store_that_was_opened_by_the_caller_stays_open(artifact, rows, tmp_path):
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", ["store", "path", "relative path", "url"])
+def test_a_store_may_be_named_or_given_and_a_given_one_stays_open(
+    mode, kind, model_path, rows, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     with cap.open_store(tmp_path / "s.db") as store:
-        with cap.serve(artifact, store=store) as endpoint:
+        ways = {"store": store, "path": tmp_path / "s.db", "relative path": "s.db"}
+        where = ways.get(kind, "sqlite:///s.db")
+        with cap.serve(model_path, store=where, mode=mode) as endpoint:
             endpoint.predict(rows[0], id="17")
         assert store.requests()["row_id"].tolist() == [17]
 
