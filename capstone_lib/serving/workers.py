@@ -180,7 +180,7 @@ def _work(plan: Plan, listening: socket.socket, is_ready: Any, end: Any) -> None
     server = _Told(configure(app), is_ready.set, end)
     server.run(sockets=[listening])
     if app.trouble is not None:
-        raise app.trouble
+        raise SystemExit(f"capstone: {app.trouble}")
 
 
 class _Orphan(threading.Thread):

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -229,6 +230,17 @@ def test_answers_in_flight_are_given_before_the_end(served, rows, store_url):
     assert served.process.wait(SOON_S) == 0
     with cap.open_store(store_url) as store:
         assert len(store.requests()) == 2 * len(rows)
+
+
+def test_answers_that_cannot_be_written_are_told_and_spilled(served, rows, tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "s.db")) as raw:
+        raw.execute("ALTER TABLE request_rows RENAME TO gone")
+    served.predict(rows[0], "17")
+    status, errors = served.stop()
+    assert status == 1
+    assert errors.startswith("capstone: ")
+    assert "Traceback" not in errors
+    assert "17" in "".join(path.read_text() for path in tmp_path.glob("*spill*"))
 
 
 def test_what_is_wrong_is_told_once_and_nothing_is_left(tmp_path):
