@@ -126,6 +126,34 @@ class Application:
             self._overdue.discard(task)
         self.service.metrics.request(path, status)
 
+    def ask_shortly(self, headers: list[tuple[bytes, bytes]], body: bytes, ticket: Any) -> bool:
+        """Take a request on the short way, or return False: then it has to go the long way.
+
+        Parameters
+        ----------
+        headers : list of (bytes, bytes)
+            With lower-case names.
+        body : bytes
+            All of it.
+        ticket : object
+            Like a future: it is given the reply on the next turn of the event loop.
+        """
+        try:
+            named = self.guard.check(headers)
+        except ProblemError:
+            return False
+        return (
+            named.get(b"content-type") == b"application/json"
+            and b"content-encoding" not in named
+            and len(body) <= self.limits.max_body_bytes
+            and self.service.ask_shortly(body, ticket)
+        )
+
+    def tell_shortly(self, status: int) -> None:
+        """Count a request on the short way by what became of it."""
+        self.service.in_flight -= 1
+        self.service.metrics.request("/predict", status)
+
     async def _predict(self, scope: dict[str, Any], receive: Receive, started: float) -> bytes:
         headers = self.guard.check(scope["headers"])
         if scope["method"] != "POST":

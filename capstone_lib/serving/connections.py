@@ -8,9 +8,8 @@ import time
 from http import HTTPStatus
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from capstone_lib.serving.problems import ProblemError, body_of, headers_of
+from capstone_lib.serving.shortcut import ShortcutProtocol
 
 __all__ = ["LARGEST_HEAD", "Connection", "Patience", "affordable"]
 
@@ -34,10 +33,8 @@ def affordable(most: int) -> int:
     return most if files == resource.RLIM_INFINITY else max(1, min(most, files - _OTHER_FILES))
 
 
-class Connection(HttpToolsProtocol):
-    """uvicorn's protocol, which also refuses what would grow without end."""
-
-    app: Any
+class Connection(ShortcutProtocol):
+    """uvicorn's protocol with a short way, which also refuses what would grow without end."""
 
     def connection_made(self, transport: Any) -> None:
         """Take the connection if there is room."""

@@ -18,16 +18,19 @@ class Lane:
     def __init__(self, model: Model, key: int, settle: Callable[..., list[bytes]]) -> None:
         self.model, self.key = model, key
         self._settle = settle
-        self._waiting: list[tuple[Record, float, asyncio.Future[bytes]]] = []
+        self._waiting: list[tuple[Record, float, Any]] = []
 
     def ask(self, record: Record, started: float) -> "asyncio.Future[bytes]":
         """Queue a row; the future gives its reply."""
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
-        if not self._waiting:
-            loop.call_soon(self._flush)
-        self._waiting.append((record, started, future))
+        future = asyncio.get_running_loop().create_future()
+        self.queue(record, started, future)
         return future
+
+    def queue(self, record: Record, started: float, ticket: Any) -> None:
+        """Queue a row; the ticket, a future or what acts like one, is given its reply."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._waiting.append((record, started, ticket))
 
     def lets_in(self, record: Record) -> bool:
         """Whether the model's own gate lets a row through that another's has seen."""

@@ -92,6 +92,13 @@ class RecordReader:
         self._many = msgspec.json.Decoder(many).decode
         self._one = one
 
+    def read_quickly(self, body: bytes) -> Record | None:
+        """Read one record by the typed step, or return None."""
+        try:
+            return self._record(self._decode_one(body))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
     def read(self, body: bytes) -> list[Record] | Record:
         """Read a body: one record, or the list of those under ``instances``.
 

@@ -131,6 +131,25 @@ class Service:
                 headers=_RETRY,
             )
 
+    def ask_shortly(self, body: bytes, ticket: Any) -> bool:
+        """Queue a body that holds one record with nothing unusual, or return False.
+
+        Parameters
+        ----------
+        body : bytes
+            The body of ``POST /predict``.
+        ticket : object
+            Like a future; ``started`` says when the request began.
+        """
+        if self.in_flight >= self.limits.max_in_flight or (self.log and self.log.is_full):
+            return False
+        record = self.reader.read_quickly(body)
+        if record is None or record.explain:
+            return False
+        self.in_flight += 1
+        self._lane(record).queue(record, ticket.started, ticket)
+        return True
+
     async def predict(self, body: bytes, started: float) -> bytes:
         """Answer the body of ``POST /predict``.
 
