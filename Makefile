@@ -40,6 +40,7 @@ notebooks: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/batch.py
+	$(BIN)/python benchmarks/serving.py
 
 clean:  # what a student has made, work/, stays
 	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
