@@ -180,7 +180,10 @@ class ColumnBins:
             return [", ".join(labels[k] for k in span) for span in spans]
         cuts, last = self.cuts, int(self.whole)
         ends = [(cuts[span[0]], cuts[span[-1] + 1] - last) for span in spans]
-        return [f"{low:g}" if low == high else f"{low:g}–{high:g}" for low, high in ends]
+        spell = "g" if self.whole else ".3g"
+        return [
+            f"{low:g}" if low == high else f"{low:{spell}}–{high:{spell}}" for low, high in ends
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON, and short; :meth:`from_dict` reads it back equal."""

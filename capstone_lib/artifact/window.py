@@ -208,7 +208,12 @@ class Window:
     def from_dict(cls, data: Mapping[str, Any]) -> "Window":
         """Read what :meth:`to_dict` wrote."""
         binning = Binning.from_dict(data["binning"])
-        counts = {name: np.array(count, dtype=float) for name, count in data["counts"].items()}
+        known = (bins.name for bins in (*binning.columns, *binning.answers))
+        counts = {
+            name: np.array(data["counts"][name], dtype=float)
+            for name in known
+            if name in data["counts"]
+        }
         pairs = data["pairs"]
         words = {key: data.get(key, "") for key in ("name", "start", "end", "model", "version")}
         together = None if pairs is None else _unpacked(pairs, binning)

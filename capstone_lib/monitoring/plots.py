@@ -62,7 +62,7 @@ def draw_column(
     ax.grid(visible=False, axis="x")
     ax.set(xlabel=column, ylabel="share of rows (%)")
     ax.set_ylim(bottom=0)
-    ax.legend()
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
     return ax
 
 
