@@ -203,6 +203,7 @@ trials[["max_in_flight", "requests", "good_per_s", "shed", "mean_ms", "p99_ms"]]
 
 # %%
 promise_ms = 3 * trials["p99_ms"].min()
+print(f"promised: a p99 within {promise_ms:.1f} ms")
 bound = ...  # ← your answer: one of the bounds
 exercises.ex_03_bound.check(bound, trials=trials, promise_ms=promise_ms)
 
