@@ -199,8 +199,8 @@ def assert_same(found, expected, kind):
     assert (ours.astype(np.float32) == ours).all()
     if kind == "trees":
         assert (ours == theirs).all()
-    else:  # the sum has terms up to 2 or 4, each a rounding of 2**-23 times its size
-        assert np.abs(ours - theirs).max() <= 2 * np.finfo(np.float32).eps
+    else:  # a rounding is 2**-24 of the sum; its terms add up to some 8, each order rounds anew
+        assert np.abs(ours - theirs).max() <= 4 * np.finfo(np.float32).eps
     print(f"{kind}: {len(ours):,} rows, largest difference {np.abs(ours - theirs).max():.2g}")
 
 
