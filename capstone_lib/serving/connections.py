@@ -131,12 +131,19 @@ class Connection(ShortcutProtocol):
 
     def _refuse(self, problem: ProblemError) -> None:
         """Answer without an application, unless another answer is on its way, and close."""
-        if self._answering is None or self._answering.response_complete:
+        if self._is_next():
             body = body_of(problem)
             lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()]
             lines += [b"%b: %b" % header for header in headers_of(problem, body)]
             self.transport.write(b"\r\n".join([*lines, b"connection: close", b"", body]))
         self.hang_up()
+
+    def _is_next(self) -> bool:
+        """Whether what is written now answers what came last: no earlier answer is on its way."""
+        cycle, answering = self.cycle, self._answering
+        if cycle is None or cycle.response_complete:
+            return answering is None or answering.response_complete
+        return cycle is answering and cycle.more_body and not cycle.response_started
 
 
 class Patience:

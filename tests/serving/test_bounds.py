@@ -237,6 +237,22 @@ def test_requests_sent_far_ahead_are_all_answered_in_order(endpoint):
         assert [int(name) for name in re.findall(rb'"id":"(\d+)"', found)] == list(range(300))
 
 
+def test_a_body_whose_chunks_are_malformed_is_told_so(endpoint):
+    status, found = answer_to(endpoint, HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")
+    assert status == 400
+    assert b"problem+json" in found
+
+
+@pytest.mark.parametrize("rubbish", [b"\x00\x01\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
+@pytest.mark.parametrize("path", [b"/predict", b"/v2/models/work/infer"])
+def test_rubbish_is_never_taken_for_the_answer_to_what_went_before(endpoint, rubbish, path):
+    length = b"Content-Length: %d\r\n\r\n" % len(RECORD)
+    with connect(endpoint) as connection:
+        connection.sendall(HEAD.replace(b"/predict", path) + length + RECORD + rubbish)
+        found = read_until_closed(connection)
+    assert b"RFC 9112" not in found  # hung up on, with or without the first answer
+
+
 def test_what_is_sent_without_end_and_without_reading_is_not_collected(artifact):
     one = b"GET /v2 HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with serve(artifact, timeout_s=1.0) as endpoint, connect(endpoint) as connection:
