@@ -28,6 +28,7 @@ from capstone_lib.artifact.files import frame_sha256
 from capstone_lib.artifact.head import attach_head
 from capstone_lib.artifact.model import Artifact, seal
 from capstone_lib.artifact.passport import Passport
+from capstone_lib.artifact.recalibration import Recalibration
 from capstone_lib.artifact.window import Window
 from capstone_lib.errors import ArtifactError, ConversionError, ParityError
 from capstone_lib.schema import Schema
@@ -172,6 +173,7 @@ def export_model(
         )
     kept = X_train if X_calibration is None else X_calibration
     passport = replace(passport, reference={"window": _reference(bare, kept)})
+    passport = _with_meaning(passport, bare, X_calibration, y_calibration)
     artifact = _build(graph, passport)
     artifact.save(path)
     artifact.path = Path(path)
@@ -211,6 +213,21 @@ def _reference(bare: Artifact, rows: Any) -> dict[str, Any]:
     said = bare.predict(rows)
     binning = Binning.of(rows, bare.schema, predictions=said)
     return Window.of(rows, binning=binning, predictions=said, name="reference").to_dict()
+
+
+def _with_meaning(passport: Passport, bare: Artifact, X: Any, y: Any) -> Passport:
+    """Add what scores have meant on held-out rows, if there are any of which this is known."""
+    if X is None or y is None:
+        return passport
+    said, truth = bare.predict(X), class_index(passport.classes, y, len(X))
+    binary = len(passport.classes) == 2
+    came_true = truth == 1 if binary else np.array(passport.classes)[truth] == said.label
+    curve = Recalibration.fit(said.score, came_true)
+    if curve is None:
+        return passport
+    return replace(
+        passport, reference={**(passport.reference or {}), "recalibration": curve.to_dict()}
+    )
 
 
 def _convert(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from capstone_lib.artifact.passport import KEY, Passport
+from capstone_lib.artifact.recalibration import Recalibration
 from capstone_lib.artifact.window import Window
 from capstone_lib.errors import ArtifactError
 from capstone_lib.schema import Schema
@@ -142,6 +143,12 @@ class Artifact:
     def threshold(self) -> float | None:
         """The operating threshold, if the caller set one."""
         return self.passport.threshold
+
+    @cached_property
+    def recalibration(self) -> Recalibration | None:
+        """What a score has meant on held-out rows; None if the export had no such outcomes."""
+        held = (self.passport.reference or {}).get("recalibration")
+        return None if held is None else Recalibration.from_dict(held)
 
     @cached_property
     def reference(self) -> Window | None:
