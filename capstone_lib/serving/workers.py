@@ -6,6 +6,7 @@ The workers share a port and, through a folder, their counts. One that dies is r
 import contextlib
 import gc
 import multiprocessing
+import shutil
 import signal
 import socket
 import tempfile
@@ -191,6 +192,9 @@ def _work(plan: Plan, listening: socket.socket, is_ready: Any, end: Any) -> None
     app = build(plan)
     server = _Told(configure(app), is_ready.set, end)
     server.run(sockets=[listening])
+    parent = multiprocessing.parent_process()
+    if plan.metrics_folder is not None and parent is not None and not parent.is_alive():
+        shutil.rmtree(plan.metrics_folder, ignore_errors=True)  # nobody else is left to do it
     if app.trouble is not None:
         raise SystemExit(f"capstone: {app.trouble}")
 

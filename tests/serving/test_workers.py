@@ -40,7 +40,7 @@ def _command(process):
 class Served:
     """``capstone serve --workers 2``, as a person starts it."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, folder):
         self.process = subprocess.Popen(
             [sys.executable, "-m", "capstone_lib", "serve", *map(str, arguments),
              "--port", "0", "--workers", "2", "--json"],
@@ -48,6 +48,7 @@ class Served:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env={**os.environ, "TMPDIR": str(folder)},
         )  # fmt: skip
         said = self.process.stdout.readline()
         assert said, self.process.communicate()[1]
@@ -116,8 +117,8 @@ def store_url(tmp_path):
 
 
 @pytest.fixture
-def served(model_path, canary_path, store_url):
-    found = Served(model_path, "--canary", canary_path, "--store", store_url)
+def served(model_path, canary_path, store_url, tmp_path):
+    found = Served(model_path, "--canary", canary_path, "--store", store_url, folder=tmp_path)
     family = psutil.Process(found.process.pid).children(recursive=True)
     yield found
     with found.process:
@@ -208,11 +209,13 @@ def test_workers_that_die_again_and_again_are_given_up(served):
     assert not is_listening(served.port)
 
 
-def test_workers_end_with_their_parent(served):
+def test_workers_end_with_their_parent_and_leave_no_folder(served, tmp_path):
+    assert list(tmp_path.glob("capstone-metrics-*"))
     workers = served.workers()
     served.process.kill()
     served.process.communicate()
     wait_until(lambda: not any(psutil.pid_exists(pid) for pid in workers))
+    assert not list(tmp_path.glob("capstone-metrics-*"))
     assert not is_listening(served.port)
 
 
