@@ -69,11 +69,11 @@ LIVE_DEFAULTS = Scenario(
 GROUP_BUG = Scenario(
     "group_bug",
     "pipeline",
-    "a foreign list of schools is not understood: for Asian people only, schooling becomes "
-    "'no schooling completed'",
+    "the accessible version of a form does not send schooling: for people with a disability only, "
+    "it becomes 'no schooling completed'",
     _schooling_lost,
     columns=("SCHL",),
-    group=Group("people whose race is Asian alone", {"RAC1P": (6, 6)}),
+    group=Group("people with a disability", {"DIS": (1, 1)}),
     shows_in=("columns", "groups"),
     shows_from=5_000,
 )

@@ -260,7 +260,7 @@ def test_work_is_lost_only_in_the_group_and_only_by_those_who_had_it(name, share
 
 def test_a_bug_that_touches_one_group_only():
     altered, truth = scenarios.apply("group_bug", WINDOW)
-    group = WINDOW["RAC1P"] == 6
+    group = WINDOW["DIS"] == 1
     assert (altered["SCHL"][group] == 1).all()
     assert set(truth.row_ids) == set(WINDOW["row_id"][group])
 
@@ -292,7 +292,7 @@ def test_the_truth_is_frozen_and_reads_well():
         (lambda: scenarios.apply("nothing", WINDOW, strength=2), "strength lies between 0"),
         (lambda: scenarios.apply("nothing", WINDOW, strength=float("nan")), "seen nan"),
         (lambda: scenarios.apply("nothing", WINDOW[["AGEP"]]), "needs the column 'row_id'"),
-        (lambda: scenarios.apply("group_bug", WINDOW.drop(columns="RAC1P")), "column 'RAC1P'"),
+        (lambda: scenarios.apply("group_bug", WINDOW.drop(columns="DIS")), "column 'DIS'"),
         (lambda: scenarios.apply("bad_join", WINDOW.drop(columns="AGEP")), "column 'AGEP'"),
         (lambda: scenarios.apply("nothing", WINDOW, since="soon"), "since is a date such as"),
         (
