@@ -18,7 +18,7 @@ from capstone_lib.errors import MonitoringError
 
 __all__ = ["Window"]
 
-_CHUNK = 65_536
+_CHUNK = 8_192
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +186,7 @@ class Window:
         """
         if self.pairs is None:
             raise MonitoringError("this window does not count pairs of columns")
-        spans = _spans(self.binning)
+        spans = self.binning.spans
         return np.asarray(self.pairs[spans[first], spans[second]])
 
     def to_dict(self) -> dict[str, Any]:
@@ -248,26 +248,19 @@ def _count_answers(binning: Binning, predictions: Any, n_rows: int) -> dict[str,
     return {bins.name: bins.count(values) for bins, values in pairs}
 
 
-def _spans(binning: Binning) -> dict[str, slice]:
-    """Where the blocks of each feature stand."""
-    ends = np.cumsum([0, *(column.n_blocks for column in binning.columns)]).tolist()
-    spans = zip(binning.columns, ends, ends[1:], strict=False)
-    return {column.name: slice(start, end) for column, start, end in spans}
-
-
 def _together(binning: Binning, placed: Mapping[str, Any], n_rows: int) -> np.ndarray:
     """All pairs of blocks at once, as the product of a table of ones and zeros with itself."""
-    spans = _spans(binning)
+    spans = binning.spans
     width = max((span.stop for span in spans.values()), default=0)
     total = np.zeros((width, width))
     blocks = {column.name: column.blocks_of(placed[column.name]) for column in binning.columns}
     for start in range(0, n_rows, _CHUNK):  # few enough for float32 to count exactly
         stop = min(start + _CHUNK, n_rows)
-        ones = np.zeros((width, stop - start), dtype=np.float32)
+        ones = np.empty((width, stop - start), dtype=np.float32)
         for name, span in spans.items():
             part = blocks[name][start:stop]
             for block in range(span.stop - span.start):
-                ones[span.start + block] = part == block
+                np.equal(part, block, out=ones[span.start + block])
         total += ones @ ones.T
     for span in spans.values():
         total[span, span] = 0.0  # a column with itself says nothing that its count does not
@@ -280,13 +273,13 @@ def _plain(count: np.ndarray) -> list[float]:
 
 def _packed(pairs: np.ndarray, binning: Binning) -> list[int]:
     """What stands above the diagonal, pair by pair."""
-    spans = list(_spans(binning).values())
+    spans = list(binning.spans.values())
     parts = [pairs[a, b].ravel() for place, a in enumerate(spans) for b in spans[place + 1 :]]
     return [int(value) for part in parts for value in part]
 
 
 def _unpacked(numbers: list[int], binning: Binning) -> np.ndarray:
-    spans = list(_spans(binning).values())
+    spans = list(binning.spans.values())
     width = max((span.stop for span in spans), default=0)
     out, at = np.zeros((width, width)), 0
     for place, a in enumerate(spans):

@@ -27,20 +27,24 @@ __all__ = ["FOLKLORE", "LARGE", "detect_drift"]
 
 LARGE: Mapping[str, float] = {
     "effect": 0.1,
+    "cohens_h": 0.25,
     "missing": 0.01,
     "unseen": 0.01,
     "out_of_range": 0.01,
     "auc": 0.6,
 }
-"""From when a real difference is large: every tenth row has moved, or one in a hundred more than in
-the reference is missing, unseen or out of range."""
+"""From when a real difference is large.
+
+Every tenth row has moved; or one share has changed much for its size, as from 1 to 5 in a hundred;
+or one row in a hundred more than in the reference is missing, unseen or out of range.
+"""
 
 FOLKLORE: Mapping[str, float] = {"psi": 0.2}
 """The rule of thumb: act from a PSI of 0.2."""
 
 _MEASURES = (
-    "effect", "psi", "jensen_shannon", "total_variation", "cramers_v", "kolmogorov_smirnov",
-    "wasserstein", "missing", "unseen", "out_of_range", "auc",
+    "effect", "psi", "jensen_shannon", "total_variation", "cohens_h", "cramers_v",
+    "kolmogorov_smirnov", "wasserstein", "missing", "unseen", "out_of_range", "auc",
 )  # fmt: skip
 
 
@@ -52,8 +56,9 @@ def detect_drift(
     correction: Literal["bh", "bonferroni"] = "bh",
     thresholds: Mapping[str, float] | Literal["folklore"] | None = None,
     columns: Sequence[str] | None = None,
-    seed: int = 0,
+    pairs: bool = True,
     classifier: bool = False,
+    seed: int = 0,
 ) -> DriftReport:
     """Compare a window of rows with the reference, column by column, in pairs, and all together.
 
@@ -71,13 +76,16 @@ def detect_drift(
         changed: of what it calls real, the share ``alpha`` at most is chance.
     thresholds : mapping of str to float, or "folklore", optional
         From which value of which measure a real difference is large; default ``LARGE``: an effect
-        of 0.1, or 0.01 more missing, unseen or out of range. ``"folklore"`` is a PSI of 0.2.
+        of 0.1, a Cohen's h of 0.25, or 0.01 more missing, unseen or out of range. ``"folklore"`` is
+        a PSI of 0.2.
     columns : sequence of str, optional
         Which columns to look at; all of them, and the model's answers, by default.
-    seed : int, default 0
-        For the classifier; everything else is a closed form of the counts.
+    pairs : bool, default True
+        Whether to look at pairs of columns too, if both windows count them.
     classifier : bool, default False
         Whether to train a domain classifier too; both samples must be tables then.
+    seed : int, default 0
+        For the classifier; everything else is a closed form of the counts.
 
     Returns
     -------
@@ -109,23 +117,25 @@ def detect_drift(
     """
     limits = _limits(thresholds)
     _check_arguments(alpha, correction, classifier=classifier, samples=(reference, current))
-    before = _reference_window(reference, columns)
-    now = current if isinstance(current, Window) else _window_of(current, before)
+    before = _reference_window(reference, columns, pairs=pairs)
+    now = current if isinstance(current, Window) else _window_of(current, before, pairs=pairs)
     _check_windows(before, now)
     names = _columns(before, now, columns)
     level = alpha / (len(names) + 1)
     features = [measure_feature(name, before, now, alpha=level) for name in names]
-    pairs = compare_pairs(before, now, columns=names)
+    together = compare_pairs(before, now, columns=names) if pairs else ()
     inputs = [name for name in names if name in before.binning.names]
     test = (
         tell_apart(reference, current, binning=before.binning, columns=inputs, seed=seed)
         if classifier
         else None
     )
-    features, pairs, test = _judge(
-        features, pairs, test, alpha=alpha, correction=correction, limits=limits
+    features, together, test = _judge(
+        features, together, test, alpha=alpha, correction=correction, limits=limits
     )
-    return DriftReport(tuple(features), pairs, test, before, now, alpha, correction, dict(limits))
+    return DriftReport(
+        tuple(features), together, test, before, now, alpha, correction, dict(limits)
+    )
 
 
 def _judge(
@@ -199,7 +209,7 @@ def _check_arguments(
         )
 
 
-def _reference_window(reference: Any, columns: Sequence[str] | None) -> Window:
+def _reference_window(reference: Any, columns: Sequence[str] | None, *, pairs: bool) -> Window:
     if isinstance(reference, Window):
         return reference
     if isinstance(reference, Artifact):
@@ -218,12 +228,14 @@ def _reference_window(reference: Any, columns: Sequence[str] | None) -> Window:
         )
     schema = Schema.infer(_frame(reference, columns))
     binning = Binning.of(reference, schema)
-    return Window.of(reference, binning=binning, name="reference")
+    return Window.of(reference, binning=binning, pairs=pairs, name="reference")
 
 
-def _window_of(current: Any, reference: Window) -> Window:
+def _window_of(current: Any, reference: Window, *, pairs: bool) -> Window:
     _check_rows(current, "the window")
-    return Window.of(current, binning=reference.binning, pairs=reference.pairs is not None)
+    return Window.of(
+        current, binning=reference.binning, pairs=pairs and reference.pairs is not None
+    )
 
 
 def _check_rows(rows: Any, what: str) -> None:

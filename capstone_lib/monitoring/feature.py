@@ -35,7 +35,7 @@ class FeatureDrift:
         The column; ``score`` and ``label`` are the model's answers.
     n : int
         Rows of the window.
-    psi, jensen_shannon, total_variation, chi2, dof, cramers_v : float
+    psi, jensen_shannon, total_variation, cohens_h, chi2, dof, cramers_v : float
         Over coarse groups and the places for the unexpected; 0 means equal shares.
     kolmogorov_smirnov, wasserstein : float
         For numbers, over fine bins, without missing values; NaN for categories. Wasserstein in
@@ -62,6 +62,7 @@ class FeatureDrift:
     psi: float
     jensen_shannon: float
     total_variation: float
+    cohens_h: float
     chi2: float
     dof: int
     cramers_v: float
@@ -125,6 +126,7 @@ def measure_feature(name: str, reference: Window, current: Window, *, alpha: flo
         psi=measures.psi(p, q),
         jensen_shannon=measures.jensen_shannon(p, q),
         total_variation=measures.total_variation(p, q),
+        cohens_h=measures.cohens_h(p, q),
         chi2=pearson.statistic,
         dof=pearson.dof,
         cramers_v=measures.cramers_v(p, q),
@@ -142,6 +144,7 @@ def measure_feature(name: str, reference: Window, current: Window, *, alpha: flo
             "psi": noise.psi_floor(p, q, alpha=alpha),
             "jensen_shannon": noise.jensen_shannon_floor(p, q, alpha=alpha),
             "total_variation": noise.total_variation_floor(p, q, alpha=alpha),
+            "cohens_h": noise.cohens_h_floor(p, q, alpha=alpha),
             "cramers_v": noise.cramers_v_floor(p, q, alpha=alpha),
             **{measure: floor for measure, (_, floor) in order.items()},
         },

@@ -113,6 +113,13 @@ def test_nothing_changed_is_zero_and_everything_changed_is_one():
     assert effect_size(p, 2 * p)[0] == 0
 
 
+def test_cohens_h_is_the_largest_change_of_an_arcsine():
+    p, q = np.array([986.0, 14.0, 0.0]), np.array([460.0, 40.0, 0.0])
+    want = 2 * np.arcsin(np.sqrt(0.08)) - 2 * np.arcsin(np.sqrt(0.014))
+    assert measures.cohens_h(p, q) == pytest.approx(want)
+    assert measures.cohens_h(p, p) == 0
+
+
 def test_constant_columns_differ_in_nothing():
     p, q = np.array([50.0]), np.array([1.0])
     assert measures.psi(p, q) == 0
