@@ -25,6 +25,8 @@ from capstone_lib.artifact.admission import (
 from capstone_lib.artifact.binning import Binning
 from capstone_lib.artifact.conformal import Conformal, ReviewRule, calibrate, choose_review_cut
 from capstone_lib.artifact.files import frame_sha256
+from capstone_lib.artifact.group_proof import add_rule, check_rule, decided, prove_rule, with_cases
+from capstone_lib.artifact.group_rule import GroupThresholds
 from capstone_lib.artifact.head import attach_head
 from capstone_lib.artifact.model import Artifact, seal
 from capstone_lib.artifact.passport import Passport
@@ -51,6 +53,7 @@ def export_model(
     class_conditional: bool = False,
     threshold: float | None = None,
     review_budget: float | None = None,
+    group_thresholds: GroupThresholds | None = None,
     schema: Schema | None = None,
     words: Schema | None = None,
     tolerance: float = 1e-5,
@@ -84,6 +87,12 @@ def export_model(
     review_budget : float, optional
         Ask a person about at most this share of rows, the most uncertain ones. By default a person
         is asked when the prediction set is not a single label.
+    group_thresholds : GroupThresholds, optional
+        With two classes a rule for each group in place of the threshold: read first what
+        :class:`~capstone_lib.artifact.GroupThresholds` says of the law. A group column that is not
+        one of the features must be in ``X_calibration``, and in every row that is scored; so must
+        the case's number of a rule with a coin. The label may then leave the prediction set, which
+        stays the probabilities' own.
     schema : Schema, optional
         If it is known better than training data shows it.
     words : Schema, optional
@@ -123,6 +132,8 @@ def export_model(
     """
     check_arguments(name, version, coverage, threshold, review_budget)
     classes = class_labels(pipeline, threshold)
+    kept = X_train if X_calibration is None else X_calibration
+    check_rule(group_thresholds, classes, threshold, kept)
     check_columns(pipeline, X_train)
     schema = lenient(known_codes(pipeline, schema or Schema.infer(X_train)))
     schema = schema if words is None else schema.with_words(words)
@@ -171,8 +182,10 @@ def export_model(
             review_budget=review_budget,
             uncertainty=bare.score(schema.check(X_calibration).columns).uncertainty,
         )
-    kept = X_train if X_calibration is None else X_calibration
-    passport = replace(passport, reference={"window": _reference(bare, kept)})
+    if group_thresholds is not None:
+        passport = add_rule(passport, group_thresholds)
+        prove_rule(_build(graph, passport), group_thresholds, pipeline, kept)
+    passport = replace(passport, reference={"window": _reference(_build(graph, passport), kept)})
     passport = _with_meaning(passport, bare, X_calibration, y_calibration)
     artifact = _build(graph, passport)
     artifact.save(path)
@@ -203,15 +216,16 @@ def verify_parity(
         If rows do not fit the schema.
     """
     artifact.schema.check(X).raise_for_errors()
-    X = X[list(artifact.schema.names)]
-    expected = parity.expect(pipeline, X, threshold=artifact.threshold)
+    features = X[list(artifact.passport.features.names)]
+    expected = parity.expect(pipeline, features, threshold=artifact.threshold)
+    expected = decided(artifact.passport, expected, X)
     return parity.compare(artifact, X, expected, tolerance=tolerance)
 
 
-def _reference(bare: Artifact, rows: Any) -> dict[str, Any]:
+def _reference(artifact: Artifact, rows: Any) -> dict[str, Any]:
     """What later windows are compared with: counts of rows, and of what the model says of them."""
-    said = bare.predict(rows)
-    binning = Binning.of(rows, bare.schema, predictions=said)
+    said = artifact.predict(with_cases(artifact.passport.group_rule, rows))
+    binning = Binning.of(rows, artifact.passport.features, predictions=said)
     return Window.of(rows, binning=binning, predictions=said, name="reference").to_dict()
 
 
@@ -275,6 +289,7 @@ def _build(graph: Any, passport: Passport) -> Artifact:
         threshold=passport.threshold,
         conformal=passport.conformal,
         review=passport.review,
+        group_rule=passport.group_rule,
     )
     return Artifact(seal(model, passport))
 

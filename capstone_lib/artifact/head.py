@@ -12,6 +12,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper, parser
 
 from capstone_lib.artifact.conformal import Conformal, ReviewRule
+from capstone_lib.artifact.group_head import group_inputs, group_lines
+from capstone_lib.artifact.group_rule import GroupThresholds
 
 __all__ = ["OUTPUTS", "attach_head", "class_values"]
 
@@ -36,6 +38,7 @@ def attach_head(
     threshold: float | None,
     conformal: Conformal | None,
     review: ReviewRule,
+    group_rule: GroupThresholds | None = None,
 ) -> onnx.ModelProto:
     """Join the decision head to a graph that answers ``probabilities``.
 
@@ -52,9 +55,11 @@ def attach_head(
         Without it the prediction set is the label alone.
     review : ReviewRule
         When a person is asked.
+    group_rule : GroupThresholds, optional
+        With two classes, a rule for each group in place of the threshold.
     """
     kind = _element_type(model)
-    text, constants = _head(kind, len(classes), threshold, conformal, review)
+    text, constants = _head(kind, len(classes), threshold, conformal, review, group_rule)
     head = parser.parse_graph(text)
     used = {name for node in head.node for name in node.input}
     names = class_values(classes)
@@ -65,7 +70,7 @@ def attach_head(
     graph = helper.make_graph(
         [*model.graph.node, *head.node],
         "capstone",
-        list(model.graph.input),
+        [*model.graph.input, *(group_inputs(group_rule) if group_rule else ())],
         list(head.output),
         [
             *model.graph.initializer,
@@ -86,6 +91,7 @@ def _head(
     threshold: float | None,
     conformal: Conformal | None,
     review: ReviewRule,
+    group_rule: GroupThresholds | None,
 ) -> tuple[str, dict[str, np.ndarray]]:
     float_type = np.float64 if kind == TensorProto.DOUBLE else np.float32
     constants: dict[str, np.ndarray] = {
@@ -112,7 +118,9 @@ def _head(
         lines.append("score = Gather <axis = 1> (head_p, head.second)")
     else:
         lines.append("score = ReduceMax <keepdims = 0> (head_p, head.last)")
-    if threshold is None:
+    if group_rule is not None:
+        lines += group_lines(group_rule, constants)
+    elif threshold is None:
         lines.append("head_index = ArgMax <axis = 1, keepdims = 0> (probabilities)")
     else:
         constants["head.threshold"] = np.array(threshold, float_type)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from capstone_lib.artifact.group_head import group_feed
 from capstone_lib.artifact.passport import KEY, Passport
 from capstone_lib.artifact.recalibration import Recalibration
 from capstone_lib.artifact.window import Window
@@ -227,12 +228,15 @@ class Artifact:
 
     def feed(self, columns: Any, start: int, stop: int) -> dict[str, np.ndarray]:
         """The graph's inputs for rows ``start`` to ``stop`` of columns that passed the gate."""
-        feed: dict[str, np.ndarray] = {}
-        numbers = [column.name for column in self.schema.columns if not column.is_text]
+        rule = self.passport.group_rule
+        feed = {} if rule is None else group_feed(rule, columns, start, stop)
+        features = self.passport.features
+        numbers = [column.name for column in features.columns if not column.is_text]
         if NUMBERS in self._inputs:
             matrix = np.empty((stop - start, len(numbers)), dtype=self._inputs[NUMBERS])
-            for place, name in enumerate(numbers):
-                matrix[:, place] = columns[name][start:stop]
+            with np.errstate(over="ignore"):  # a code beyond float32 is one nobody knows
+                for place, name in enumerate(numbers):
+                    matrix[:, place] = columns[name][start:stop]
             feed[NUMBERS] = matrix
         for column in self.schema.columns:
             if column.is_text and TEXT + column.name in self._inputs:

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from html import escape
 from typing import Any
 
 from capstone_lib.artifact.conformal import Conformal, ReviewRule
+from capstone_lib.artifact.group_rule import GroupThresholds
 from capstone_lib.errors import ArtifactError
 from capstone_lib.schema import Schema
 
@@ -46,6 +48,10 @@ class Passport:
     reference : mapping or None
         What later rows are compared with. ``window`` holds counts of rows that the model was not
         trained on, if there were any; see :class:`capstone_lib.artifact.window.Window`.
+    group_rule : GroupThresholds or None
+        A rule for each group in place of the threshold.
+    extras : tuple of str
+        Columns of the schema that only this rule reads, and the model does not.
     """
 
     name: str
@@ -62,6 +68,16 @@ class Passport:
     libraries: Mapping[str, str]
     parity: Mapping[str, Any] = field(default_factory=dict)
     reference: Mapping[str, Any] | None = field(default=None, repr=False)
+    group_rule: GroupThresholds | None = None
+    extras: tuple[str, ...] = ()
+
+    @cached_property
+    def features(self) -> Schema:
+        """The columns that the model itself reads."""
+        if not self.extras:
+            return self.schema
+        columns = tuple(c for c in self.schema.columns if c.name not in self.extras)
+        return replace(self.schema, columns=columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -81,7 +97,13 @@ class Passport:
             "libraries": dict(self.libraries),
             "parity": dict(self.parity),
             "reference": dict(self.reference) if self.reference else None,
-        }
+        } | self._rule_to_dict()
+
+    def _rule_to_dict(self) -> dict[str, Any]:
+        """Nothing at all without a rule: files without one stay as they were."""
+        if self.group_rule is None:
+            return {}
+        return {"group_rule": self.group_rule.to_dict(), "extras": list(self.extras)}
 
     def to_json(self) -> str:
         """The same text for the same passport."""
@@ -108,6 +130,9 @@ class Passport:
             conformal = data["conformal"]
             data["conformal"] = Conformal.from_dict(conformal) if conformal else None
             data["review"] = ReviewRule(**data["review"])
+            if "group_rule" in data:
+                data["group_rule"] = GroupThresholds.from_dict(data["group_rule"])
+                data["extras"] = tuple(data["extras"])
             return cls(**data)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             if isinstance(error, ArtifactError):
@@ -152,6 +177,8 @@ class Passport:
         ]
 
     def _decision(self) -> str:
+        if self.group_rule is not None:
+            return f"{self.classes[1]} {self.group_rule}"
         if self.threshold is None:
             return "the class with the largest probability"
         return f"{self.classes[1]} if its score is at least {self.threshold:g}"

@@ -102,7 +102,7 @@ def score_stretches(
     Closing the iterator, or an error, stops the threads and waits for them.
     """
     schema = model.schema
-    columns = [*schema.names, *([id_column] if id_column else [])]
+    columns = list(dict.fromkeys([*schema.names, *([id_column] if id_column else [])]))
     line = _Line(Queue(maxsize=workers + 1))
     with ThreadPoolExecutor(workers, thread_name_prefix="capstone-score") as pool:
 

@@ -100,7 +100,7 @@ def score_batch(
         opened = open_source(source)
     tally = Tally(opened.n_rows, max_reject_share)
     found = model.schema.check(opened.empty(), parse_text=opened.untyped).problems
-    id_column = _id_column(id, model.schema, opened)
+    id_column = _id_column(id, model.passport.features, opened)
     tally.note(problem for problem in found if problem.column != id_column)
     with clock.measure("extract"):
         snapshot = opened.snapshot()
