@@ -1,4 +1,4 @@
-"""Figures of fairness: groups as points with intervals and counts."""
+"""Figures of fairness: groups as points with intervals and counts, and what equality costs."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
     from capstone_lib.monitoring.auditing import GroupResult
     from capstone_lib.monitoring.fairness import FairnessAudit
+    from capstone_lib.monitoring.tradeoff import Tradeoff
 
-__all__ = ["draw_groups"]
+__all__ = ["draw_groups", "draw_tradeoff"]
 
 _JUDGED, _SMALL, _ALL = "#0072b2", "#777777", "#d55e00"
 _SHARES = {"calibration", "mean_error", "mean_absolute_error", "root_mean_squared_error"}
@@ -85,6 +86,37 @@ def draw_groups(
     if rate not in _SHARES:
         ax.set_xlim(-2, 102)
     ax.grid(axis="y", visible=False)
+    return ax
+
+
+def draw_tradeoff(curve: "Tradeoff", *, ax: "Axes | None" = None) -> "Axes":
+    """Draw error against gap, a point a rule with intervals either way; the plain rule is marked.
+
+    Parameters
+    ----------
+    curve : Tradeoff
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; new axes by default.
+    """
+    ax = _axes(ax, figsize=(7.5, 4.4))
+    frame = 100 * curve.to_frame()
+    for place, (colour, marker) in enumerate([(_ALL, "D"), *[(_JUDGED, "o")] * (len(frame) - 1)]):
+        row = frame.iloc[place]
+        ends = [[row[f"{name}_low"], row[f"{name}_high"]] for name in ("gap", "error")]
+        reach = [
+            np.maximum([[row[name] - low], [high - row[name]]], 0)
+            for name, (low, high) in zip(("gap", "error"), ends, strict=True)
+        ]
+        ax.errorbar(row["gap"], row["error"], xerr=reach[0], yerr=reach[1], fmt=marker, ms=7,
+                    capsize=3, lw=1, color=colour)  # fmt: skip
+        words = "plain threshold" if place == 0 else f"within {row['tolerance']:.3g}"
+        ax.annotate(words, (row["gap"], row["error"]), xytext=(5, -13 if place == 0 else 5),
+                    fontsize="small", textcoords="offset points", color=colour)  # fmt: skip
+    ax.plot(frame["gap"], frame["error"], color="#999999", lw=1, zorder=0)
+    name = curve.constraint.replace("_parity", "").replace("_", " ")
+    ax.set_xlabel(f"gap between groups in {name} (points), n = {curve.n_judged:,}")
+    ax.set_ylabel("decided wrongly (%)")
+    ax.set_xlim(left=min(0.0, float(frame["gap_low"].min())))
     return ax
 
 
