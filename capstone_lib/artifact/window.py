@@ -40,7 +40,7 @@ class Window:
     name : str
         Such as ``2016-01``.
     start, end : str
-        The times between which the rows came, in ISO 8601; empty if not known.
+        The first moment of the window and the first one after it, in ISO 8601; empty if not known.
     model, version : str
         Whose answers they are; empty if none.
     """

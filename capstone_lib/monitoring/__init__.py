@@ -4,13 +4,21 @@ from capstone_lib.artifact.window import Window
 from capstone_lib.monitoring.drift import detect_drift
 from capstone_lib.monitoring.fairness import FairnessAudit, audit_fairness
 from capstone_lib.monitoring.groups import GroupCounts
+from capstone_lib.monitoring.level import false_alarms
+from capstone_lib.monitoring.live import features_of, window_of_requests
+from capstone_lib.monitoring.parity import FeatureParity, compare_features
 from capstone_lib.monitoring.report import DriftReport
 
 __all__ = [
     "DriftReport",
     "FairnessAudit",
+    "FeatureParity",
     "GroupCounts",
     "Window",
     "audit_fairness",
+    "compare_features",
     "detect_drift",
+    "false_alarms",
+    "features_of",
+    "window_of_requests",
 ]

@@ -66,6 +66,8 @@ def window_of_requests(
     MonitoringError
         If there is no request, or features are missing.
     """
+    import pandas as pd
+
     if not len(requests):
         raise MonitoringError("there is no request in this window; nothing can be said of nothing")
     times = requests["received_at"]
@@ -77,6 +79,6 @@ def window_of_requests(
         pairs=pairs,
         name=name,
         start=times.min().isoformat(),
-        end=times.max().isoformat(),
+        end=(times.max() + pd.Timedelta(microseconds=1)).isoformat(),
         **{key: str(found[0]) for key, found in models.items() if len(found) == 1},
     )

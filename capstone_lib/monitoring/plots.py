@@ -9,6 +9,7 @@ import numpy as np
 from capstone_lib.artifact.bins import ABOVE, BELOW, MISSING, UNSEEN
 from capstone_lib.artifact.window import Window
 from capstone_lib.errors import MissingExtraError, MonitoringError
+from capstone_lib.monitoring.rates import wilson
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_column", "draw_heatmap"]
 
-Z95 = 1.959964
 _EXTRAS = {BELOW: "below", ABOVE: "above", UNSEEN: "unseen", MISSING: "missing"}
 _REFERENCE, _WINDOW = "#0072b2", "#d55e00"
 _MOST_TICKS = 25
@@ -49,7 +49,7 @@ def draw_column(
     names = reference.binning[column].group_labels() + list(_EXTRAS.values())
     shown = [k for k in range(len(p)) if k < len(p) - len(_EXTRAS) or p[k] + q[k] > 0]
     a, b = p[shown] / max(p.sum(), 1), q[shown] / max(q.sum(), 1)
-    low, high = _wilson(b, max(q.sum(), 1))
+    low, high = wilson(q[shown], max(q.sum(), 1), level=0.95)
     ax = _axes(ax)
     at = np.arange(len(shown))
     ax.bar(at, 100 * a, color=_REFERENCE, alpha=0.35, label=f"reference, n = {p.sum():,.0f}")
@@ -118,12 +118,6 @@ def _mark(ax: "Axes", x: int, y: int, one: Any, *, dark: bool) -> None:
     ax.plot(x, y, marker=".", ms=5, color=colour)
     if one.is_large:
         ax.plot(x, y, marker="o", ms=10, mfc="none", mec=colour, mew=1.2)
-
-
-def _wilson(shares: np.ndarray, n: float) -> tuple[np.ndarray, np.ndarray]:
-    centre = (shares + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
-    half = Z95 * np.sqrt(shares * (1 - shares) / n + Z95**2 / (4 * n**2)) / (1 + Z95**2 / n)
-    return centre - half, centre + half
 
 
 def _axes(ax: "Axes | None", **options: Any) -> "Axes":

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from capstone_lib.monitoring.measurement import Measurement
+
 __all__ = ["DriftReport", "Finding"]
 
 Finding: TypeAlias = FeatureDrift | PairDrift | DomainTest
@@ -88,6 +90,28 @@ class DriftReport:
         ]
         frame = pd.DataFrame(rows).set_index("name")
         return frame.sort_values(["is_real", "effect"], ascending=False, kind="stable")
+
+    def measurements(self, **about: Any) -> "list[Measurement]":
+        """All figures as measurements, for the store and for alert rules.
+
+        Parameters
+        ----------
+        **about
+            What to set on each, such as ``window_start``, ``window_end`` and ``traffic``; by
+            default what the window says of itself.
+
+        Returns
+        -------
+        list of Measurement
+            ``drift_findings`` and ``drift_alarms`` (how many); by column ``drift_effect`` with its
+            interval, ``drift_is_large`` (1 or 0: what an alert should look at), each measure with
+            its noise floor as a note, and ``missing_share``, ``unseen_share`` and
+            ``out_of_range_share``; ``pair_effect`` of each real pair and the strongest one;
+            ``domain_auc`` if a classifier was asked for.
+        """
+        from capstone_lib.monitoring.drift_measurements import drift_measurements
+
+        return drift_measurements(self, **about)
 
     def plot(self, column: str, *, ax: "Axes | None" = None) -> "Axes":
         """Draw one column: the reference's shares, and the window's with 95 % intervals."""

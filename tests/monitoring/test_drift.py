@@ -171,6 +171,31 @@ def test_windows_against_other_bins_and_counts_for_a_classifier_are_refused():
         cap.detect_drift(windows[0], two, classifier=True)
 
 
+def test_a_report_becomes_measurements(tmp_path):
+    before, now = people(8000), people(2000, 1, shift=9).astype({"age": float})
+    now.loc[:99, "age"] = np.nan
+    report = cap.detect_drift(before, now)
+    found = report.measurements(window_start="2016-01-01", window_end="2016-02-01", traffic="live")
+    assert {(one.window_start, one.traffic) for one in found} == {("2016-01-01T00:00:00", "live")}
+    assert len({one.key for one in found}) == len(found)
+    by_name = {(one.name, one.feature): one for one in found}
+    effect = by_name["drift_effect", "age"]
+    assert (effect.value, effect.low) == (report["age"].effect, report["age"].effect_low)
+    assert effect.note == "real and large"
+    assert by_name["drift_is_large", "age"].value == 1
+    assert by_name["drift_is_large", "town"].value == 0
+    assert by_name["drift_alarms", ""].value == 1
+    assert "chance alone reaches" in by_name["psi", "town"].note
+    missing = by_name["missing_share", "age"]
+    assert missing.value == 0.05
+    assert missing.low < 0.05 < missing.high
+    assert ("wasserstein", "town") not in by_name
+    with cap.open_store(tmp_path / "store.db") as store:
+        for _ in range(2):  # computing a window again replaces it
+            store.write_measurements(found)
+        assert len(store.measurements()) == len(found)
+
+
 def test_a_report_shows_itself():
     report = cap.detect_drift(people(3000), people(500, 1, shift=9))
     html = report._repr_html_()
