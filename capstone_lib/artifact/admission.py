@@ -4,6 +4,7 @@ Every refusal names what was seen, what was expected and what to do.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ __all__ = [
     "check_arguments",
     "check_columns",
     "check_predict",
+    "check_sensitive",
     "class_index",
     "class_labels",
     "known_codes",
@@ -110,6 +112,22 @@ def check_predict(
             "this pipeline's predict does not follow from its predict_proba, so the label to "
             "export is ambiguous: pass the operating threshold"
         )
+
+
+def check_sensitive(sensitive: Sequence[str], X_calibration: Any, y_calibration: Any) -> None:
+    """Refuse sensitive columns that held-out rows with labels do not have."""
+    if isinstance(sensitive, str):
+        raise ArtifactError(f"sensitive is a list of columns; write [{sensitive!r}]")
+    if not sensitive:
+        return
+    if X_calibration is None or y_calibration is None:
+        raise ArtifactError(
+            "fairness is counted on rows that the model was not fitted on: pass X_calibration and "
+            "y_calibration, or leave out sensitive"
+        )
+    missing = [column for column in sensitive if column not in X_calibration]
+    if missing:
+        raise ArtifactError(f"X_calibration lacks the sensitive columns {missing}")
 
 
 def all_rows(X_train: Any, X_calibration: Any) -> Any:

@@ -3,6 +3,7 @@
 Nothing is written unless the graph gives the pipeline's answers on every row.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -17,21 +18,20 @@ from capstone_lib.artifact.admission import (
     check_arguments,
     check_columns,
     check_predict,
+    check_sensitive,
     class_index,
     class_labels,
     known_codes,
     lenient,
 )
-from capstone_lib.artifact.binning import Binning
 from capstone_lib.artifact.conformal import Conformal, ReviewRule, calibrate, choose_review_cut
 from capstone_lib.artifact.files import frame_sha256
-from capstone_lib.artifact.group_proof import add_rule, check_rule, decided, prove_rule, with_cases
+from capstone_lib.artifact.group_proof import add_rule, check_rule, decided, prove_rule
 from capstone_lib.artifact.group_rule import GroupThresholds
 from capstone_lib.artifact.head import attach_head
 from capstone_lib.artifact.model import Artifact, seal
 from capstone_lib.artifact.passport import Passport
-from capstone_lib.artifact.recalibration import Recalibration
-from capstone_lib.artifact.window import Window
+from capstone_lib.artifact.reference import reference_of, with_meaning
 from capstone_lib.errors import ArtifactError, ConversionError, ParityError
 from capstone_lib.schema import Schema
 
@@ -54,6 +54,7 @@ def export_model(
     threshold: float | None = None,
     review_budget: float | None = None,
     group_thresholds: GroupThresholds | None = None,
+    sensitive: Sequence[str] = (),
     schema: Schema | None = None,
     words: Schema | None = None,
     tolerance: float = 1e-5,
@@ -93,6 +94,10 @@ def export_model(
         one of the features must be in ``X_calibration``, and in every row that is scored; so must
         the case's number of a rule with a coin. The label may then leave the prediction set, which
         stays the probabilities' own.
+    sensitive : sequence of str, optional
+        Columns of ``X_calibration`` by which fairness is watched, features or not: the file then
+        carries counts of right and wrong decisions by group, :attr:`Artifact.reference_groups`, and
+        with them how many such people there are in each group.
     schema : Schema, optional
         If it is known better than training data shows it.
     words : Schema, optional
@@ -134,6 +139,7 @@ def export_model(
     classes = class_labels(pipeline, threshold)
     kept = X_train if X_calibration is None else X_calibration
     check_rule(group_thresholds, classes, threshold, kept)
+    check_sensitive(sensitive, X_calibration, y_calibration)
     check_columns(pipeline, X_train)
     schema = lenient(known_codes(pipeline, schema or Schema.infer(X_train)))
     schema = schema if words is None else schema.with_words(words)
@@ -185,8 +191,10 @@ def export_model(
     if group_thresholds is not None:
         passport = add_rule(passport, group_thresholds)
         prove_rule(_build(graph, passport), group_thresholds, pipeline, kept)
-    passport = replace(passport, reference={"window": _reference(_build(graph, passport), kept)})
-    passport = _with_meaning(passport, bare, X_calibration, y_calibration)
+    known = None if X_calibration is None else y_calibration
+    reference = reference_of(_build(graph, passport), kept, known, sensitive)
+    passport = replace(passport, reference=reference)
+    passport = with_meaning(passport, bare, X_calibration, y_calibration)
     artifact = _build(graph, passport)
     artifact.save(path)
     artifact.path = Path(path)
@@ -220,28 +228,6 @@ def verify_parity(
     expected = parity.expect(pipeline, features, threshold=artifact.threshold)
     expected = decided(artifact.passport, expected, X)
     return parity.compare(artifact, X, expected, tolerance=tolerance)
-
-
-def _reference(artifact: Artifact, rows: Any) -> dict[str, Any]:
-    """What later windows are compared with: counts of rows, and of what the model says of them."""
-    said = artifact.predict(with_cases(artifact.passport.group_rule, rows))
-    binning = Binning.of(rows, artifact.passport.features, predictions=said)
-    return Window.of(rows, binning=binning, predictions=said, name="reference").to_dict()
-
-
-def _with_meaning(passport: Passport, bare: Artifact, X: Any, y: Any) -> Passport:
-    """Add what scores have meant on held-out rows, if there are any of which this is known."""
-    if X is None or y is None:
-        return passport
-    said, truth = bare.predict(X), class_index(passport.classes, y, len(X))
-    binary = len(passport.classes) == 2
-    came_true = truth == 1 if binary else np.array(passport.classes)[truth] == said.label
-    curve = Recalibration.fit(said.score, came_true)
-    if curve is None:
-        return passport
-    return replace(
-        passport, reference={**(passport.reference or {}), "recalibration": curve.to_dict()}
-    )
 
 
 def _convert(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from capstone_lib.artifact.group_head import group_feed
+from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.artifact.passport import KEY, Passport
 from capstone_lib.artifact.recalibration import Recalibration
 from capstone_lib.artifact.window import Window
@@ -159,6 +160,12 @@ class Artifact:
             return None
         window = Window.from_dict(kept)
         return replace(window, model=self.name, version=self.version)
+
+    @cached_property
+    def reference_groups(self) -> GroupCounts | None:
+        """Decisions by group on held-out rows; None unless export was told ``sensitive``."""
+        kept = (self.passport.reference or {}).get("groups")
+        return None if kept is None else GroupCounts.from_dict(kept)
 
     @cached_property
     def session(self) -> Any:

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from capstone_lib.errors import MonitoringError
-from capstone_lib.monitoring.grouping import (
+from capstone_lib.artifact.grouping import (
     check_lengths,
     check_number,
     columns_of,
@@ -19,6 +18,7 @@ from capstone_lib.monitoring.grouping import (
     name_groups,
     project,
 )
+from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.rates import normal_quantile
 
 __all__ = ["ERRORS", "GroupErrors"]

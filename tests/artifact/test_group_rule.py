@@ -255,3 +255,21 @@ def test_rules_that_do_not_fit_the_model_are_refused(census, tmp_path):
     with pytest.raises(ArtifactError, match="is a feature of the model"):
         census.export(path, census.trees, GroupThresholds("SEX", MIXED, case="AGEP"))
     assert not path.exists()
+
+
+def test_the_file_carries_decisions_by_group_if_it_is_asked_to(census, tmp_path):
+    rule = GroupThresholds("SEX", {1: 0.4, 2: 0.6})
+    census.export(tmp_path / "m.onnx", census.linear, rule, sensitive=["SEX", "DIS"])
+    artifact = cap.load_model(tmp_path / "m.onnx")
+    rows = census.held_out
+    said = artifact.predict(rows)
+    audit = cap.audit_fairness(
+        rows["employed"], said.label, y_score=said.score, sensitive_features=rows[["SEX", "DIS"]]
+    )
+    kept = artifact.reference_groups
+    assert cap.FairnessAudit.of(kept).groups == audit.groups
+    assert artifact.reference.n_rows == len(rows)
+    assert census.export(tmp_path / "n.onnx", census.trees, None).reference_groups is None
+    for wrong, message in ((["region"], "lacks the sensitive"), ("SEX", "write .'SEX'.")):
+        with pytest.raises(ArtifactError, match=message):
+            census.export(tmp_path / "n.onnx", census.trees, None, sensitive=wrong)
