@@ -1,0 +1,155 @@
+"""Whether a group fares otherwise than it did: its rates beside its own of the reference.
+
+A gap compares groups with one another; a group can also get worse while the gap, or everybody's
+mean, hardly moves.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from capstone_lib.errors import MonitoringError
+from capstone_lib.monitoring.groups import GroupCounts
+from capstone_lib.monitoring.homogeneity import homogeneity_p
+from capstone_lib.monitoring.rates import RATES, Rate
+
+__all__ = ["GroupChange", "compare_groups"]
+
+WATCHED = ("true_positive_rate", "false_positive_rate")
+
+
+@dataclass(frozen=True)
+class GroupChange:
+    """One rate of one group, then and now.
+
+    Attributes
+    ----------
+    group : str
+        ``"SEX=2"``.
+    rate : str
+        One of the rates of :func:`capstone_lib.audit_fairness`.
+    before, now : float
+        In the reference and in the window.
+    n_before, n : int
+        The denominators.
+    p_value : float
+        The chance of so large a change if nothing has changed; not corrected.
+    is_real : bool
+        Whether it is more than chance, among all groups and rates looked at.
+    """
+
+    group: str
+    rate: str
+    before: float
+    now: float
+    n_before: int
+    n: int
+    p_value: float
+    is_real: bool = False
+
+    @property
+    def difference(self) -> float:
+        """Now less before."""
+        return self.now - self.before
+
+    def __str__(self) -> str:
+        """Say it in one sentence."""
+        verdict = "real" if self.is_real else "no more than chance would show"
+        return (
+            f"{self.group}: {self.rate.replace('_', ' ')} {self.before:.3f} → {self.now:.3f} "
+            f"({self.n:,} people; {verdict})"
+        )
+
+
+def compare_groups(
+    reference: GroupCounts,
+    current: GroupCounts,
+    *,
+    rates: Sequence[str] = WATCHED,
+    min_group: int = 30,
+    alpha: float = 0.05,
+) -> tuple[GroupChange, ...]:
+    """Compare each group's rates with its own in the reference.
+
+    Parameters
+    ----------
+    reference, current : GroupCounts
+        Over the same columns, with the same two classes. Each column is looked at by itself.
+    rates : sequence of str
+        Which rates; by default those of true and false positives.
+    min_group : int, default 30
+        People that a denominator must have, then and now.
+    alpha : float, default 0.05
+        The chance that *anything* is called real when nothing has changed (Bonferroni).
+
+    Returns
+    -------
+    tuple of GroupChange
+        The strongest evidence first.
+
+    Raises
+    ------
+    MonitoringError
+        If the columns or classes differ, there are more than two classes, or a rate is unknown.
+
+    Examples
+    --------
+    >>> group = ["a", "a", "b", "b"] * 100
+    >>> then = GroupCounts.of([0] * 400, [0, 1, 0, 1] * 100, sensitive_features=group)
+    >>> now = GroupCounts.of([0] * 400, [0, 1, 1, 1] * 100, sensitive_features=group)
+    >>> for change in compare_groups(then, now):
+    ...     print(change)
+    group=b: false positive rate 0.500 → 1.000 (200 people; real)
+    group=a: false positive rate 0.500 → 0.500 (200 people; no more than chance would show)
+    """
+    _check(reference, current, rates)
+    found = [
+        change
+        for column in reference.columns
+        for rate in rates
+        for change in _changes(reference.over(column), current.over(column), RATES[rate], min_group)
+    ]
+    real = [
+        GroupChange(**{**vars(one), "is_real": one.p_value * len(found) <= alpha}) for one in found
+    ]
+    return tuple(sorted(real, key=lambda one: (one.p_value, -abs(one.difference))))
+
+
+def _changes(
+    reference: GroupCounts, current: GroupCounts, rate: Rate, min_group: int
+) -> Iterator[GroupChange]:
+    places = {group: place for place, group in enumerate(reference.groups)}
+    for name, group, table in zip(current.names, current.groups, current.confusion, strict=True):
+        if group not in places:
+            continue
+        before = reference.confusion[places[group]]
+        hits = [float(rate.part(one)) for one in (before, table)]
+        whole = [float(rate.whole(one)) for one in (before, table)]
+        if min(whole) < min_group:
+            continue
+        counts = [np.array([part, all_ - part]) for part, all_ in zip(hits, whole, strict=True)]
+        yield GroupChange(
+            group=name,
+            rate=rate.name,
+            before=hits[0] / whole[0],
+            now=hits[1] / whole[1],
+            n_before=int(whole[0]),
+            n=int(whole[1]),
+            p_value=homogeneity_p(counts[0], counts[1]),
+        )
+
+
+def _check(reference: GroupCounts, current: GroupCounts, rates: Sequence[str]) -> None:
+    if (reference.columns, reference.classes) != (current.columns, current.classes):
+        raise MonitoringError(
+            f"the reference counts {reference.columns} with classes {reference.classes}, the "
+            f"window {current.columns} with classes {current.classes}; count both alike"
+        )
+    if len(reference.classes) != 2:
+        raise MonitoringError(
+            f"rates of groups are compared for two classes; seen {len(reference.classes)}"
+        )
+    unknown = [rate for rate in rates if rate not in RATES]
+    if unknown:
+        raise MonitoringError(f"there is no rate {unknown[0]!r}; there are {', '.join(RATES)}")
