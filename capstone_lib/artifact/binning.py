@@ -4,18 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, pairwise
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from capstone_lib.artifact.bins import ColumnBins
-from capstone_lib.artifact.tally import as_distinct, as_numbers, column_of
+from capstone_lib.artifact.bins import FARTHEST, ColumnBins
+from capstone_lib.artifact.tally import as_distinct, as_numbers, column_of, names_of
 from capstone_lib.schema import Column, Schema
 
 __all__ = ["Binning", "bin_amounts", "bin_categories", "bin_scores"]
 
 MOST_VALUES = 256
 """A whole-number column of at most so wide a range has a bin a value."""
+
+MOST_EXACT = 2.0**53
+"""Up to here each whole number is a float64 of its own."""
 
 QUANTILES = 100
 GROUPS = 10
@@ -81,6 +85,20 @@ class Binning:
         classes = getattr(predictions, "classes", ())
         answers = bin_scores(names[0], score), bin_categories(names[1], label, also=classes)
         return cls(columns, answers)
+
+    @classmethod
+    def guess(cls, rows: Any, columns: Sequence[str] | None = None) -> "Binning":
+        """Choose bins for rows without a schema: numbers are amounts, all else are categories.
+
+        Parameters
+        ----------
+        rows : pandas.DataFrame, pyarrow.Table or mapping of str to array
+            Reference rows.
+        columns : sequence of str, optional
+            Which columns; all of them by default.
+        """
+        names = names_of(rows) if columns is None else columns
+        return cls(tuple(_bin_unknown(name, column_of(rows, name)) for name in names))
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -154,13 +172,15 @@ def bin_amounts(name: str, values: np.ndarray, *, is_whole: bool) -> ColumnBins:
     move it into another bin. Coarse groups, of which there are ten at most, have about equal
     shares too.
     """
-    numbers, _ = as_numbers(np.asarray(values))
-    numbers = np.sort(numbers[np.isfinite(numbers)])
+    array = np.asarray(values)
+    numbers = array if array.dtype.kind in "iu" else as_numbers(array)[0]
+    if numbers.dtype.kind == "f":
+        numbers = numbers[np.abs(numbers) < FARTHEST]  # without infinite and missing ones
     if not len(numbers):
         return ColumnBins(name, cuts=(0.0, 1.0), groups=(0,), blocks=(0,), whole=is_whole)
-    low, high = float(numbers[0]), float(numbers[-1])
-    whole = is_whole and high - low < MOST_VALUES
-    cuts = np.arange(low, high + 2) if whole else _even_cuts(numbers)
+    low, high = float(numbers.min()), float(numbers.max())
+    whole = is_whole and high - low < MOST_VALUES and max(abs(low), abs(high)) < MOST_EXACT
+    cuts = np.arange(low, high + 2) if whole else _even_cuts(np.sort(numbers.astype(np.float64)))
     return _grouped(ColumnBins(name, cuts=tuple(cuts.tolist()), whole=whole), numbers)
 
 
@@ -172,7 +192,8 @@ def bin_scores(name: str, scores: np.ndarray) -> ColumnBins:
     in fifty stuck at one half in 98 of 100 windows of 5,000, not 7; for the ends of the scale, and
     values that repeat, have cells of their own.
     """
-    known = np.sort(np.asarray(scores, dtype=np.float64))
+    known = np.asarray(scores, dtype=np.float64)
+    known = np.sort(known[np.isfinite(known)])
     inner = _even_cuts(known)[1:-1] if len(known) else np.array([0.5])
     steps = np.arange(1, SCORE_GROUPS) / SCORE_GROUPS
     inner = np.unique(np.concatenate([inner, steps]).round(4))
@@ -191,22 +212,34 @@ def _bin(column: Column, values: np.ndarray) -> ColumnBins:
     return bin_amounts(column.name, values, is_whole=column.kind == "integer")
 
 
+def _bin_unknown(name: str, values: np.ndarray) -> ColumnBins:
+    if values.dtype.kind in "iuf":
+        return bin_amounts(name, values, is_whole=values.dtype.kind != "f")
+    seen = [value for value in as_distinct(values).values if value is not None]
+    if seen and all(isinstance(value, Real) and not isinstance(value, bool) for value in seen):
+        whole = all(isinstance(value, Integral) for value in seen)
+        return bin_amounts(name, values, is_whole=whole)
+    return bin_categories(name, values, also=(False, True) if values.dtype.kind == "b" else ())
+
+
 def _even_cuts(ordered: np.ndarray) -> np.ndarray:
     """Edges of up to a hundred bins of about equal share, between the values."""
     values, first = np.unique(ordered, return_index=True)
-    slack = 1e-6 * max(abs(values[0]), abs(values[-1]), values[-1] - values[0], 1e-30)
-    ends = values[0] - slack, values[-1] + slack
-    halfway = _short(values[:-1] + np.diff(values) / 2, values)
+    slack = 1e-6 * max(abs(values[0]), abs(values[-1]), 1e-30)
+    ends = np.array([values[0] - slack, values[-1] + slack])
+    kept = np.arange(len(values) - 1)
     if len(values) > QUANTILES:
         wanted = np.linspace(0, len(ordered), QUANTILES + 1)[1:-1]
-        halfway = halfway[np.unique(np.searchsorted(first[1:], wanted).clip(0, len(values) - 2))]
-    return np.unique(np.concatenate([[ends[0]], halfway, [ends[1]]]))
+        kept = np.unique(np.searchsorted(first[1:], wanted).clip(0, len(values) - 2))
+    inner = _between(values[kept], values[kept + 1])
+    return np.unique(np.concatenate([ends[:1], inner, ends[1:]]))
 
 
-def _short(halfway: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The same edges with fewer digits, where there is room between the values."""
+def _between(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Numbers halfway between others, with few digits where there is room."""
+    halfway = low / 2 + high / 2
     short = np.array([float(f"{cut:.6g}") for cut in halfway.tolist()])
-    return np.where((short > values[:-1]) & (short < values[1:]), short, halfway)
+    return np.where((short > low) & (short < high), short, halfway)
 
 
 def _grouped(bins: ColumnBins, numbers: np.ndarray) -> ColumnBins:

@@ -34,6 +34,9 @@ BELOW, ABOVE, UNSEEN, MISSING, SUM_BELOW, SUM_ABOVE = range(6)
 N_PLACES, N_EXTRA = 4, 6
 NO_BLOCK = -1
 
+FARTHEST = 1e300
+"""Values beyond are counted, and their excess taken as if they stood here: sums stay finite."""
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -248,6 +251,7 @@ class ColumnBins:
             values = numbers[odd]
             places[odd] = self.n_bins + self._oddity(values, first, top)
             finite = np.where(np.isfinite(values), values, first)
+            finite = finite.clip(-FARTHEST, FARTHEST)
             below[odd] = np.where(places[odd] == self.n_bins + BELOW, first - finite, 0.0)
             above[odd] = np.where(places[odd] == self.n_bins + ABOVE, finite - top, 0.0)
             if strange is not None:

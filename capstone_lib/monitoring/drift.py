@@ -21,7 +21,6 @@ from capstone_lib.monitoring.feature import FeatureDrift, measure_feature
 from capstone_lib.monitoring.noise import benjamini_hochberg, bonferroni
 from capstone_lib.monitoring.pairs import PairDrift, compare_pairs
 from capstone_lib.monitoring.report import DriftReport
-from capstone_lib.schema import Schema
 
 __all__ = ["FOLKLORE", "LARGE", "detect_drift"]
 
@@ -226,8 +225,7 @@ def _reference_window(reference: Any, columns: Sequence[str] | None, *, pairs: b
             f"the reference has no column {', '.join(map(repr, missing)) or 'asked for'}; it has "
             f"{', '.join(map(str, names_of(reference)))}"
         )
-    schema = Schema.infer(_frame(reference, columns))
-    binning = Binning.of(reference, schema)
+    binning = Binning.guess(reference, columns)
     return Window.of(reference, binning=binning, pairs=pairs, name="reference")
 
 
@@ -271,11 +269,3 @@ def _columns(before: Window, now: Window, columns: Sequence[str] | None) -> list
             f"are {', '.join(both)}"
         )
     return list(columns)
-
-
-def _frame(rows: Any, columns: Sequence[str] | None) -> Any:
-    import pandas as pd
-
-    frame = rows.to_pandas() if hasattr(rows, "column_names") else pd.DataFrame(rows)
-    kept = [name for name in frame.columns if columns is None or name in columns]
-    return frame[kept]

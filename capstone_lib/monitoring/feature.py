@@ -190,10 +190,11 @@ def _order(
         measures.kolmogorov_smirnov(a, b),
         noise.kolmogorov_smirnov_floor(a, b, alpha=alpha),
     )
-    cuts = np.array(bins.cuts)
+    unit = 1.0 if bins.whole else float(np.abs(bins.cuts or 1.0).max())
+    cuts = np.array(bins.cuts) / unit  # so that no square is too large for a float
     spread = _spread(cuts, a[1:-1], whole=bins.whole)
     if spread:
-        tails = _tail(bins, reference, a), _tail(bins, current, b)
+        tails = _tail(bins, reference, a) / unit, _tail(bins, current, b) / unit
         distance = measures.wasserstein(a, b, cuts, whole=bins.whole, tails=tails)
         middles = cuts[:-1] if bins.whole else (cuts[:-1] + cuts[1:]) / 2
         floor = noise.wasserstein_floor(a[1:-1], b[1:-1], np.diff(middles), alpha=alpha)

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import capstone_lib as cap
 from capstone_lib.artifact.binning import Binning
@@ -204,3 +206,44 @@ def test_a_report_shows_itself():
     assert report.to_frame().index[0] == "age"
     with pytest.raises(KeyError, match="no column 'rain'"):
         report["rain"]
+
+
+strange = st.one_of(
+    st.none(),
+    st.integers(-(2**60), 2**60),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.text(max_size=3),
+    st.booleans(),
+)
+column = st.one_of(
+    st.lists(st.integers(0, 5), min_size=1, max_size=30),
+    st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=30),
+    st.lists(st.sampled_from(["a", "b", None]), min_size=1, max_size=30),
+    st.lists(strange, min_size=1, max_size=30),
+)
+
+
+def array(values):
+    out = np.empty(len(values), dtype=object)
+    out[:] = values
+    kinds = {type(value) for value in values}
+    return out.astype(float) if kinds == {float} else out.astype(int) if kinds == {int} else out
+
+
+@given(st.lists(st.tuples(column, column), min_size=1, max_size=3), st.data())
+@settings(deadline=None, max_examples=150)
+def test_any_two_tables_can_be_compared(columns, data):
+    sides = []
+    for side in (0, 1):
+        size = data.draw(st.integers(1, 60))
+        sides.append({f"c{k}": array((pair[side] * size)[:size]) for k, pair in enumerate(columns)})
+    report = cap.detect_drift(*sides)
+    for one in report.features:
+        assert 0 <= one.p_value <= 1
+        assert one.is_real or not one.is_large
+        assert 0 <= one.effect_low <= one.effect <= one.effect_high <= 1
+        assert one.missing + one.unseen + one.out_of_range <= 1 + 1e-12
+    assert len(report.to_frame()) == len(columns)
+    assert isinstance(report._repr_html_(), str)
+    again = cap.Window.from_dict(json.loads(json.dumps(report.reference.to_dict())))
+    assert again.binning == report.reference.binning
