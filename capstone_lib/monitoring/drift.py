@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-import numpy as np
-
 from capstone_lib.artifact.binning import Binning
 from capstone_lib.artifact.model import Artifact
 from capstone_lib.artifact.tally import names_of, rows_of
@@ -152,7 +150,7 @@ def _judge(
     p_values = [one.p_value for one in features] + pairs_p + test_p
     correct = benjamini_hochberg if correction == "bh" else bonferroni
     real = correct(p_values, alpha=alpha)
-    cut = max(np.asarray(p_values)[real], default=0.0)
+    cut = alpha * (real.sum() if correction == "bh" else 1) / len(p_values)
     judged = [
         replace(one, is_real=bool(is_real), is_large=bool(is_real) and _is_large(one, limits))
         for one, is_real in zip(features, real, strict=False)
