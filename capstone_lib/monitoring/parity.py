@@ -14,6 +14,8 @@ import numpy as np
 
 from capstone_lib.artifact.tally import as_numbers, column_of, names_of
 from capstone_lib.errors import MonitoringError
+from capstone_lib.monitoring.measurement import Measurement
+from capstone_lib.monitoring.rates import wilson
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,6 +119,18 @@ class FeatureParity:
 
         rows = [vars(one) | {"share": one.share} for one in self.columns]
         return pd.DataFrame(rows).set_index("name")
+
+    def measurements(self, **about: Any) -> list[Measurement]:
+        """``parity_differing_share`` by column, with its interval; ``about`` is set on each."""
+        out = []
+        for one in self.columns:
+            low, high = wilson(one.differing, one.n, level=0.95)
+            value = one.share if one.n else float("nan")
+            out.append(
+                Measurement("parity_differing_share", value, float(low), float(high), n=one.n,
+                            unit="share", feature=one.name, **about)
+            )  # fmt: skip
+        return out
 
     def __str__(self) -> str:
         """Say it in a few lines."""

@@ -54,6 +54,10 @@ def test_a_default_on_the_live_path_is_told():
     assert "live says 40 in 100% of them" in str(found)
     assert set(found.rows["id"]) == set(np.flatnonzero(batch["age"] != live["age"]))
     assert "<table" in found._repr_html_()
+    shares = {one.feature: one for one in found.measurements(traffic="live")}
+    assert shares["age"].value == worst.differing / 500
+    assert shares["age"].low < shares["age"].value < shares["age"].high
+    assert shares["town"].value == 0
 
 
 def test_values_in_the_wrong_rows_are_told_though_the_distribution_is_the_same():
