@@ -13,12 +13,11 @@ import numpy as np
 
 from capstone_lib.artifact.binning import Binning, answers_of
 from capstone_lib.artifact.bins import ABOVE, BELOW, MISSING, UNSEEN
+from capstone_lib.artifact.pair_counts import count_pairs
 from capstone_lib.artifact.tally import column_of, names_of, rows_of
 from capstone_lib.errors import MonitoringError
 
 __all__ = ["Window"]
-
-_CHUNK = 8_192
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +106,7 @@ class Window:
         n_rows = rows_of(rows)
         if predictions is not None:
             counts |= _count_answers(binning, predictions, n_rows)
-        together = _together(binning, placed, n_rows) if pairs else None
+        together = count_pairs(binning, placed, n_rows) if pairs else None
         return cls(binning, counts, n_rows, together, name, start, end, model, version)
 
     def __add__(self, other: "Window") -> "Window":
@@ -246,25 +245,6 @@ def _count_answers(binning: Binning, predictions: Any, n_rows: int) -> dict[str,
         )
     pairs = zip(binning.answers, parts, strict=True)
     return {bins.name: bins.count(values) for bins, values in pairs}
-
-
-def _together(binning: Binning, placed: Mapping[str, Any], n_rows: int) -> np.ndarray:
-    """All pairs of blocks at once, as the product of a table of ones and zeros with itself."""
-    spans = binning.spans
-    width = max((span.stop for span in spans.values()), default=0)
-    total = np.zeros((width, width))
-    blocks = {column.name: column.blocks_of(placed[column.name]) for column in binning.columns}
-    for start in range(0, n_rows, _CHUNK):  # few enough for float32 to count exactly
-        stop = min(start + _CHUNK, n_rows)
-        ones = np.empty((width, stop - start), dtype=np.float32)
-        for name, span in spans.items():
-            part = blocks[name][start:stop]
-            for block in range(span.stop - span.start):
-                np.equal(part, block, out=ones[span.start + block])
-        total += ones @ ones.T
-    for span in spans.values():
-        total[span, span] = 0.0  # a column with itself says nothing that its count does not
-    return total
 
 
 def _plain(count: np.ndarray) -> list[float]:
