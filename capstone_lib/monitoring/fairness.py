@@ -4,7 +4,6 @@ Definitions and names are Fairlearn's. What a group's rate should be is not for 
 """
 
 from dataclasses import dataclass, field
-from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -28,7 +27,8 @@ __all__ = ["Estimate", "FairnessAudit", "GroupResult", "audit_fairness"]
 class FairnessAudit:
     """Rates by group with intervals, and the gaps between groups.
 
-    Made by :func:`audit_fairness` from rows, or by :meth:`of` from counts that were added up.
+    Made by :func:`audit_fairness` from rows, or by :meth:`of` from counts that were added up. Each
+    gap has a level of its own: of twenty gaps without a cause one may seem real at 95 %.
 
     Attributes
     ----------
@@ -223,15 +223,9 @@ class FairnessAudit:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        frame = self.to_frame()
-        frame = frame.drop(columns=[c for c in frame if str(c).endswith(("_low", "_high", "_n"))])
-        gaps = self.gaps_frame().drop(columns=["raw_difference", "raw_ratio"])
-        small = f"Fewer than {self.min_group} people, not judged: {'; '.join(self.too_small)}."
-        return (
-            str(frame.to_html(index=False, float_format="{:.3f}".format, na_rep="not defined"))
-            + str(gaps.to_html(index=False, float_format="{:.3f}".format, na_rep="not defined"))
-            + (f"<p>{escape(small)}</p>" if self.too_small else "")
-        )
+        from capstone_lib.monitoring.fairness_page import page_of
+
+        return page_of(self)
 
 
 def audit_fairness(
