@@ -138,11 +138,11 @@ def test_half_a_minute_of_overload_is_borne(artifact, rows, tmp_path):
 def test_overload_by_explanations_leaves_no_answer_late_and_none_twice(artifact, rows, tmp_path):
     url = f"sqlite:///{tmp_path / 'store.db'}"
     client = CLIENT.replace('"id": name}', '"id": name, "explain": True}')
-    limits = cap.Limits(max_in_flight=64, timeout_s=0.15)
+    limits = cap.Limits(max_in_flight=128, timeout_s=0.04)  # far less than 128 explanations take
     with cap.serve(artifact, store=url, limits=limits) as endpoint:
         port = endpoint.url.rsplit(":", 1)[1]
         done = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(client), port, "3", "0", "48", "why-"],
+            [sys.executable, "-c", textwrap.dedent(client), port, "3", "0", "128", "why-"],
             input=json.dumps(rows.to_dict("records")), capture_output=True, text=True,
             timeout=60, check=False,
         )  # fmt: skip
