@@ -64,8 +64,9 @@ def detect_drift(
     reference : Artifact, Window, pandas.DataFrame, pyarrow.Table or mapping of str to array
         An artifact's passport carries its reference. A table is binned here.
     current : Window, pandas.DataFrame, pyarrow.Table or mapping of str to array
-        What is to be compared: a table with the reference's columns (others are left aside), or a
-        window counted against the reference's bins.
+        What is to be compared: a table with the reference's columns (others are left aside; the
+        model's answers are compared if it has the columns ``score`` and ``label``), or a window
+        counted against the reference's bins.
     alpha : float, default 0.05
         The chance that *anything* is called real when nothing has changed.
     correction : {"bh", "bonferroni"}, default "bh"
@@ -229,8 +230,14 @@ def _reference_window(reference: Any, columns: Sequence[str] | None, *, pairs: b
 
 def _window_of(current: Any, reference: Window, *, pairs: bool) -> Window:
     _check_rows(current, "the window")
+    binning = reference.binning
+    names = {"score", "label"}
+    answered = binning.answers and names <= {*names_of(current)} and not names & {*binning.names}
     return Window.of(
-        current, binning=reference.binning, pairs=pairs and reference.pairs is not None
+        current,
+        binning=binning,
+        predictions=current if answered else None,
+        pairs=pairs and reference.pairs is not None,
     )
 
 

@@ -105,6 +105,9 @@ def test_a_table_is_compared_with_an_artifact(artifact, census):
     assert [one.name for one in cap.detect_drift(artifact, window).features][-2:] == [
         "score", "label"
     ]  # fmt: skip
+    said = artifact.predict(people)
+    scored = cap.detect_drift(artifact, people.assign(score=said.score, label=said.label))
+    pd.testing.assert_frame_equal(scored.to_frame(), cap.detect_drift(artifact, window).to_frame())
     born = people.assign(AGEP=2016 - people["AGEP"])
     assert [one.name for one in cap.detect_drift(artifact, born).alarms] == ["AGEP"]
 
