@@ -226,6 +226,8 @@ class ColumnBins:
         distinct = as_distinct(array)
         values = np.array([np.nan if v is None else v for v in distinct.values], dtype=np.float64)
         places, excess = self._judge(values, None)
+        if not (excess[0].any() or excess[1].any()):
+            return Placed(distinct.codes, places)
         n_rows = distinct.counts()
         return Placed(distinct.codes, places, (excess[0] @ n_rows, excess[1] @ n_rows))
 
