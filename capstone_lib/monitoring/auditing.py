@@ -168,11 +168,12 @@ def _audit_errors(
         for k, name in enumerate(errors.names)
     )
     enough = errors.n >= max(min_group, 2)
-    drawn = np.random.default_rng(seed).standard_normal((int(enough.sum()), n_boot))
+    freedom = errors.n[enough][:, None] - 1.0
+    drawn = np.random.default_rng(seed).standard_t(freedom, (int(enough.sum()), n_boot))
     gaps = [
         gap_of(
             name,
-            [_compare_means(name, errors.names, mean, error, enough, drawn, level)],
+            [_compare_means(name, errors, mean, error, enough, drawn, level)],
             over=errors.columns,
             label=None,
             level=level,
@@ -184,7 +185,7 @@ def _audit_errors(
 
 def _compare_means(
     name: str,
-    names: list[str],
+    errors: GroupErrors,
     mean: np.ndarray,
     error: np.ndarray,
     enough: np.ndarray,
@@ -194,8 +195,10 @@ def _compare_means(
     middle, scale = mean[enough], error[enough]
 
     def at_least(n_families: int) -> float:
-        return lower_bound_of_means(middle, scale, level=level, n_families=n_families)
+        return lower_bound_of_means(
+            middle, scale, errors.n[enough], level=level, n_families=n_families
+        )
 
     replicates = middle[:, None] + scale[:, None] * drawn
     has_ratio = name != "mean_error"
-    return judge(name, names, mean, enough, replicates, at_least, has_ratio=has_ratio)
+    return judge(name, errors.names, mean, enough, replicates, at_least, has_ratio=has_ratio)

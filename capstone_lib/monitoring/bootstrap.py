@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
-from capstone_lib.monitoring.rates import newcombe, normal_quantile
+from capstone_lib.monitoring.rates import newcombe
 
 __all__ = [
     "Spread",
@@ -136,18 +137,29 @@ def lower_bound(part: np.ndarray, whole: np.ndarray, *, level: float, n_families
 
 
 def lower_bound_of_means(
-    mean: np.ndarray, error: np.ndarray, *, level: float, n_families: int = 1
+    mean: np.ndarray, error: np.ndarray, n: np.ndarray, *, level: float, n_families: int = 1
 ) -> float:
     """The same for means with their standard errors, such as errors of a regression.
 
+    Intervals are Student's, with the degrees of freedom of the smaller group, which is cautious.
+
+    Parameters
+    ----------
+    mean, error, n : array of shape (n_groups,)
+        Means, their standard errors, and how many people they are of.
+    level, n_families
+        As above.
+
     Examples
     --------
-    >>> round(lower_bound_of_means(np.array([0.0, 1.0]), np.array([0.1, 0.1]), level=0.95), 3)
-    0.723
+    >>> mean, error, n = np.array([0.0, 1.0]), np.array([0.1, 0.1]), np.array([900, 900])
+    >>> round(lower_bound_of_means(mean, error, n, level=0.95), 3)
+    0.722
     """
     if len(mean) < 2:
         return float("nan")
     first, second = np.triu_indices(len(mean), 1)
-    reach = normal_quantile(1 - (1 - level) / (len(first) * n_families))
+    tail = (1 - level) / (2 * len(first) * n_families)
+    reach = -stdtrit(np.minimum(n[first], n[second]) - 1, tail)
     apart = np.abs(mean[first] - mean[second])
     return max(float((apart - reach * np.hypot(error[first], error[second])).max()), 0.0)

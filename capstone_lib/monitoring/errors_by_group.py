@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from capstone_lib.artifact.grouping import (
     check_lengths,
@@ -19,7 +20,6 @@ from capstone_lib.artifact.grouping import (
     project,
 )
 from capstone_lib.errors import MonitoringError
-from capstone_lib.monitoring.rates import normal_quantile
 
 __all__ = ["ERRORS", "GroupErrors"]
 
@@ -105,7 +105,7 @@ class GroupErrors:
         """Each of :data:`ERRORS` of each group, with its standard error (NaN for a single row).
 
         The standard error of the root mean square follows from that of the mean square (delta
-        method).
+        method), which for thirty people is a little too small.
         """
         n = self.n[:, None]
         mean = self.sums / n
@@ -122,8 +122,8 @@ class GroupErrors:
         }
 
     def intervals(self, *, level: float) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Each of :data:`ERRORS` with the ends of its interval (normal; of sizes, not below 0)."""
-        z = normal_quantile(level)
+        """Each of :data:`ERRORS` with the ends of its interval (Student's; of sizes, from 0)."""
+        z = -stdtrit(np.maximum(self.n - 1, 1), (1 - level) / 2)
         found = {}
         for name, (mean, error) in self.means().items():
             low = mean - z * error

@@ -73,7 +73,7 @@ def test_the_lower_bound_is_the_largest_of_a_loop_over_pairs(groups):
 
 def test_one_group_has_no_gap():
     assert np.isnan(lower_bound(np.array([1]), np.array([2]), level=0.95))
-    assert np.isnan(lower_bound_of_means(np.array([1.0]), np.array([0.1]), level=0.95))
+    assert np.isnan(lower_bound_of_means(np.ones(1), np.ones(1), np.ones(1), level=0.95))
 
 
 @pytest.mark.parametrize("n", [30, 100, 1000])

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom, ttest_1samp
 from sklearn.metrics import accuracy_score, precision_score
 
 import capstone_lib as cap
@@ -215,8 +216,9 @@ def test_a_regression_is_audited_by_its_errors():
         assert found["mean_error"].value == pytest.approx(off.mean())
         assert found["mean_absolute_error"].value == pytest.approx(abs(off).mean())
         assert found["root_mean_squared_error"].value == pytest.approx(np.sqrt((off**2).mean()))
-        half = 1.959964 * off.std(ddof=1) / np.sqrt(len(off))
-        assert found["mean_error"].high - off.mean() == pytest.approx(half, rel=1e-6)
+        want = ttest_1samp(off, 0).confidence_interval(0.95)
+        got = found["mean_error"]
+        assert (got.low, got.high) == pytest.approx((want.low, want.high), rel=1e-9)
     gap = audit.gap("mean_error")
     assert (gap.highest, gap.lowest) == ("group=b", "group=a")
     assert 0 < gap.low <= gap.lower_bound < gap.difference < gap.high < 0.8
@@ -226,6 +228,34 @@ def test_a_regression_is_audited_by_its_errors():
     same = audit_fairness([1, 2, 3] * 20, [1, 2, 4] * 20, sensitive_features=[1, 2] * 30,
                           kind="regression")  # fmt: skip
     assert "mean_error" in same.groups[0].rates
+
+
+def test_regressions_without_a_gap_raise_no_more_false_alarms_than_the_level():
+    rng = np.random.default_rng(1)
+    group = np.repeat(np.arange(20), 40)
+    fired = np.zeros(3)
+    for _ in range(150):
+        errors = rng.standard_normal(len(group))
+        audit = audit_fairness(
+            np.zeros(len(group)), errors, sensitive_features=group, kind="regression", **QUICK
+        )
+        fired += [gap.is_real for gap in audit.gaps]
+    assert (fired <= binom(150, 0.05).ppf(0.999)).all()
+
+
+def test_intervals_of_gaps_are_those_of_resampling_people(people):
+    """The plain bootstrap, person by person, is right where there are many of them."""
+    rng = np.random.default_rng(0)
+    truth, decided, sex = (people[name].to_numpy() for name in ("employed", "decided", "SEX"))
+    drawn = []
+    for _ in range(600):
+        rows = rng.integers(0, len(people), len(people))
+        wrong, mine = (decided[rows] == 1) & (truth[rows] == 0), truth[rows] == 0
+        rates = [(wrong & (sex[rows] == s)).sum() / (mine & (sex[rows] == s)).sum() for s in (1, 2)]
+        drawn.append(abs(rates[0] - rates[1]))
+    gap = audit_fairness(truth, decided, sensitive_features=sex).gap("false_positive_rate")
+    want = np.quantile(drawn, [0.025, 0.975])
+    assert (gap.low, gap.high) == pytest.approx(want, abs=0.15 * np.ptp(want))
 
 
 def test_frames_words_and_pages_say_what_was_found(people):
