@@ -12,22 +12,21 @@ from itertools import combinations
 import numpy as np
 
 from capstone_lib.artifact.binning import Binning
-from capstone_lib.artifact.bins import Placed
 
 __all__ = ["count_pairs"]
 
 _TEAM = 5  # columns that are counted together: 5**5 cells, of four blocks and the unexpected
 
 
-def count_pairs(binning: Binning, placed: Mapping[str, Placed], n_rows: int) -> np.ndarray:
+def count_pairs(binning: Binning, blocks: Mapping[str, np.ndarray], n_rows: int) -> np.ndarray:
     """Count the rows in each two blocks of two columns, for all pairs of columns.
 
     Parameters
     ----------
     binning : Binning
         The columns and their blocks.
-    placed : mapping of str to Placed
-        Where each column's values belong.
+    blocks : mapping of str to numpy.ndarray of int8, shape (n_rows,)
+        The block of each row in each column, -1 for the unexpected.
     n_rows : int
 
     Returns
@@ -41,17 +40,19 @@ def count_pairs(binning: Binning, placed: Mapping[str, Placed], n_rows: int) -> 
     total = np.zeros((width, width))
     sides = [span.stop - span.start for span in spans.values()]
     states = [  # what is unexpected comes last
-        np.minimum(binning[name].blocks_of(placed[name]).view(np.uint8), side)
+        np.minimum(blocks[name].view(np.uint8), side)
         for name, side in zip(spans, sides, strict=True)
     ]
     where = list(spans.values())
+    key, wide = np.empty(n_rows, dtype=np.uint16), np.empty(n_rows, dtype=np.intp)
     for team in _teams(len(sides)):
         shape = tuple(sides[column] + 1 for column in team)
-        key = np.zeros(n_rows, dtype=np.uint16)
-        for column in team:
+        key[:] = states[team[0]]
+        for column in team[1:]:
             key *= np.uint16(sides[column] + 1)
             key += states[column]
-        cells = np.bincount(key, minlength=math.prod(shape)).reshape(shape)
+        wide[:] = key
+        cells = np.bincount(wide, minlength=math.prod(shape)).reshape(shape)
         for one, other in combinations(range(len(team)), 2):
             rest = tuple(axis for axis in range(len(team)) if axis not in (one, other))
             first, second = team[one], team[other]

@@ -99,14 +99,16 @@ class Window:
         4
         """
         _check_names(rows, binning.names, "the window")
-        placed = {
-            column.name: column.place(column_of(rows, column.name)) for column in binning.columns
-        }
-        counts = {name: binning[name].tally(where) for name, where in placed.items()}
+        counts, blocks = {}, {}
+        for column in binning.columns:  # one after the other: less memory is touched
+            placed = column.place(column_of(rows, column.name))
+            counts[column.name] = column.tally(placed)
+            if pairs:
+                blocks[column.name] = column.blocks_of(placed)
         n_rows = rows_of(rows)
         if predictions is not None:
             counts |= _count_answers(binning, predictions, n_rows)
-        together = count_pairs(binning, placed, n_rows) if pairs else None
+        together = count_pairs(binning, blocks, n_rows) if pairs else None
         return cls(binning, counts, n_rows, together, name, start, end, model, version)
 
     def __add__(self, other: "Window") -> "Window":

@@ -31,7 +31,7 @@ def test_the_counts_are_those_of_a_crosstab(n_columns):
     placed = {bins.name: bins.place(people[bins.name].to_numpy()) for bins in binning.columns}
     blocks = {bins.name: bins.blocks_of(placed[bins.name]) for bins in binning.columns}
     window = Window.of(people, binning=binning)
-    assert (window.pairs == count_pairs(binning, placed, len(people))).all()
+    assert (window.pairs == count_pairs(binning, blocks, len(people))).all()
     for first, second in combinations(people, 2):
         sides = [binning[name].n_blocks for name in (first, second)]
         table = pd.crosstab(blocks[first], blocks[second])
