@@ -199,7 +199,9 @@ def _reference(reference: Mapping[str, Any] | None) -> str:
     if not reference or "window" not in reference:
         return "nothing: the file carries no reference"
     window = reference["window"]
-    return f"counts of {window['n_rows']:,} rows in {len(window['counts'])} columns"
+    said = f"counts of {window['n_rows']:,} rows in {len(window['counts'])} columns"
+    groups = reference.get("groups")
+    return said if groups is None else f"{said}, decisions by {', '.join(groups['columns'])}"
 
 
 def _data(data: Mapping[str, Any] | None) -> str:

@@ -269,6 +269,7 @@ def test_the_file_carries_decisions_by_group_if_it_is_asked_to(census, tmp_path)
     kept = artifact.reference_groups
     assert cap.FairnessAudit.of(kept).groups == audit.groups
     assert artifact.reference.n_rows == len(rows)
+    assert "decisions by SEX, DIS" in str(artifact.passport)
     assert census.export(tmp_path / "n.onnx", census.trees, None).reference_groups is None
     for wrong, message in ((["region"], "lacks the sensitive"), ("SEX", "write .'SEX'.")):
         with pytest.raises(ArtifactError, match=message):
