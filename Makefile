@@ -27,7 +27,7 @@ test: lint
 	$(BIN)/pytest -q -n 2 -m "not slow and not browser"
 
 test-slow: $(READY)
-	$(BIN)/pytest -q -m "slow or browser"
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "slow or browser"
 
 lint: $(READY)
 	$(BIN)/ruff check .
