@@ -159,8 +159,11 @@ def measure(folder: Path, rounds: int, replicates: int, only: list[str]) -> dict
             )
             try:
                 running = Running(peer, files, folder / f"{peer.name}.txt")
-            except (RuntimeError, subprocess.CalledProcessError) as error:
+            except RuntimeError as error:
                 left_out[peer.name] = str(error)
+                continue
+            except subprocess.CalledProcessError:
+                left_out[peer.name] = f"pip cannot install {' '.join(peer.packages)} here"
                 continue
             stack.callback(running.stop)
             up[peer.name] = running
