@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from capstone_lib.artifact.tally import as_distinct, as_numbers
+from capstone_lib.artifact.tally import as_distinct, as_numbers, count_codes, translate
 
 __all__ = [
     "ABOVE",
@@ -146,7 +146,7 @@ class ColumnBins:
     def tally(self, placed: Placed) -> np.ndarray:
         """Count rows that have been placed."""
         out = np.zeros(self.size)
-        np.add.at(out, placed.places, np.bincount(placed.codes, minlength=len(placed.places)))
+        np.add.at(out, placed.places, count_codes(placed.codes, len(placed.places)))
         out[self.n_bins + SUM_BELOW], out[self.n_bins + SUM_ABOVE] = placed.excess
         return out
 
@@ -162,7 +162,7 @@ class ColumnBins:
     def blocks_of(self, placed: Placed) -> np.ndarray:
         """The block of each row, for pairs of columns; -1 for the unexpected."""
         table = np.concatenate([np.array(self.blocks, dtype=np.int8), [NO_BLOCK] * N_PLACES])
-        return np.asarray(table.astype(np.int8)[placed.places][placed.codes])
+        return translate(placed.codes, table.astype(np.int8)[placed.places])
 
     def labels(self) -> list[str]:
         """A name for each bin."""
