@@ -75,7 +75,6 @@ class Interpolation:
         numbers = [float(value) for value in astuple(self)]
         return [*(min(max(value, -1.0), 2.0) for value in numbers[:2]), *numbers[2:]]
 
-
     @classmethod
     def of_row(cls, row: Sequence[float]) -> "Interpolation":
         """Read what :meth:`row` wrote."""
@@ -219,10 +218,7 @@ class GroupThresholds:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "GroupThresholds":
         """Read what :meth:`to_dict` wrote."""
-        groups = {
-            value: Interpolation.of_row(row)
-            for value, row in data["groups"]
-        }
+        groups = {value: Interpolation.of_row(row) for value, row in data["groups"]}
         return cls(data["column"], groups, data["otherwise"], data["case"], data["seed"])
 
     def __str__(self) -> str:
