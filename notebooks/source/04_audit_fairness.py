@@ -1,13 +1,13 @@
 # %% [markdown]
 # # Audit fairness
 #
-# In forty-five minutes you know whom the model's errors hit, how sure that is, and what a cure costs.
+# In forty-five minutes you know whom the model's errors hit, and what a cure costs.
 #
 # **You will be able to**
 #
 # - say which error harms whom, and compute its rate by group,
-# - read a gap with its interval, and name the groups that are too small to judge,
-# - tell a gap from noise,
+# - read a gap with its interval, and tell it from noise,
+# - name the groups that are too small to judge,
 # - audit batch and live answers from the same counts,
 # - close a gap, and say who pays for it.
 #
@@ -37,8 +37,8 @@ ws.provide("artifact", "predictions")
 # %% [markdown]
 # ## 1. Which error, and whose? (8 minutes)
 #
-# The job service writes to people whom the model takes to be without work. It is the end of 2016,
-# and by now the survey has told who really was at work. What was decided stands in the store.
+# The job service writes to people whom the model takes to be without work. At the end of 2016 the
+# survey tells who really was at work; what was decided stands in the store.
 
 # %%
 artifact, store, census = ws.artifact(), ws.store(), cap.load_census()
@@ -48,16 +48,16 @@ truth = people["employed"].map({0: "without work", 1: "at work"}).rename("in tru
 pd.crosstab(truth, people["label"].map({0: "letter", 1: "no letter"}).rename("decided"))
 
 # %% [markdown]
-# Two kinds of error. *Without work, no letter* is the **false positive**: somebody who needed help
-# was not asked. *At work, letter* is the **false negative**: a stamp was lost. So the rate to watch
-# is the **false-positive rate**: of those without work, the share who get no letter.
+# *Without work, no letter* is the **false positive**: somebody who needed help was not asked. *At
+# work, letter* is the **false negative**: a stamp was lost. So the rate to watch is the
+# **false-positive rate**: of those without work, the share who get no letter.
 #
 # For whom? We put the sensitive columns into words, and age into bands.
 
 # %%
 words = census.decode(people[["SEX", "RAC1P", "DIS"]])
 people["sex"], people["disability"] = words["SEX"], words["DIS"].str.removesuffix(" a disability")
-people["race"] = words["RAC1P"].str.split(",").str[0]
+people["race"] = words["RAC1P"].str.split(",").str[0].str.removesuffix(" alone")
 ends, bands = [16, 24, 34, 44, 54, 64, 89], ["17–24", "25–34", "35–44", "45–54", "55–64", "65–89"]
 people["age"] = pd.cut(people["AGEP"], ends, labels=bands).astype(str)
 sensitive = ["sex", "race", "disability", "age"]
@@ -75,15 +75,17 @@ exercises.ex_04_missed.check(missed, people=people)
 # Now both errors, with the library:
 
 # %%
-audit = cap.audit_fairness(people["employed"], people["label"], sensitive_features=people[sensitive])
+audit = cap.audit_fairness(
+    people["employed"], people["label"], sensitive_features=people[sensitive]
+)
 columns = ["group", "n", "base_rate", "false_positive_rate", "false_negative_rate"]
 audit.over("disability").to_frame()[columns].round(3)
 
 # %% [markdown]
 # People with a disability nearly always get their letter, and that is no kindness: the model takes
 # nearly all of them to be without work, also those who are not. For letters this costs stamps. Let
-# an employer shortlist people by the same score, and the same numbers shut them out. **Which
-# error harms is decided by the use, not by the model.**
+# an employer shortlist by the same score, and it shuts them out. **The use decides which error
+# harms, not the model.**
 #
 # ## 2. Rates, intervals, and people too few to judge (10 minutes)
 #
@@ -93,68 +95,61 @@ audit.over("disability").to_frame()[columns].round(3)
 # %%
 gaps = audit.gaps_frame()
 columns = ["over", "difference", "low", "high", "lower_bound", "highest", "lowest"]
-gaps.loc[gaps["name"] == "false_positive_rate", columns].round(3)
+gaps[(gaps["name"] == "false_positive_rate") & gaps["over"].isin(sensitive)][columns].round(3)
 
 # %%
 axes = audit.plot("false_positive_rate", over="race")
 
 # %% [markdown]
-# *The figure in words:* one line a group, with how many people without work it has; a point at
-# their false-positive rate and a bar for its interval. Large groups have short bars, small groups
-# long ones. Hollow grey points have so few people that they are not judged. The dashed line is
-# everybody.
+# *The figure in words:* one line a group, with its number of people without work; a point at their
+# false-positive rate, a bar for the interval, short for large groups and long for small ones.
+# Hollow grey points have too few people to be judged. The dashed line is everybody.
 #
-# A group of a handful can have a rate of 0 or 100 % and mean nothing. It is shown, it is named, and
-# it stays out of the gap. Not judged does not mean well treated: nobody knows.
+# The rate of a handful can be 0 or 100 % and mean nothing. It is shown and named, and stays out of
+# the gap. Not judged does not mean well treated: nobody knows.
 
 # %%
 axes = audit.plot("false_positive_rate", over="age")
 
 # %% [markdown]
-# *The figure in words:* one line an age band, as before. The rate is high from the middle twenties
-# to the middle fifties and falls steeply after that.
+# *The figure in words:* one line an age band. The rate is high from the middle twenties to the
+# middle sixties, and close to nothing after that.
 #
-# This is the widest of the gaps over one column: at an age when most work, those who do not are the
-# ones the model overlooks. And columns meet in one person: **intersections**.
-
-# %%
-both = audit.over("sex", "race")
-axes = both.plot("false_positive_rate", over=("sex", "race"))
-
-# %% [markdown]
-# *The figure in words:* each race twice, women above and men below. Among most groups that can be
-# judged women have the higher rate. There are more hollow points and longer bars than by race
-# alone.
-#
-# The finer we look, the fewer people stand behind a number. Over all four columns at once:
+# At an age when most work, those who do not are the ones whom the model overlooks. And columns
+# meet in one person: **intersections**.
 
 # %%
 crossed = [group for group in audit.groups if len(group.over) == 4]
 small = [group for group in crossed if group.n < audit.min_group]
-print(f"{len(small)} of {len(crossed)} groups have fewer than {audit.min_group} people")
+print(f"all four: {len(small)} of {len(crossed)} groups have fewer than {audit.min_group} people")
+axes = audit.over("sex", "age").plot(over=("sex", "age"))
 
 # %% [markdown]
+# *The figure in words:* the age bands twice, women above and men below. In each band but the last
+# the women's point lies further right than the men's, and the distance is wider than over sex
+# alone.
+#
+# The average hid it: many of the women without work are old, and their low rate pulls that of all
+# women down. But the finer we look, the fewer people stand behind a number: over all four columns
+# about half of the groups are too small.
+#
 # ## 3. A gap that is noise (7 minutes)
 #
-# The month in which a person arrived was drawn by lot when the data were made. So nobody can be
+# The month in which a person arrived was drawn by lot when the data were made, so nobody is
 # treated differently because of it. Is there a gap between the months?
 
 # %%
 month = people["arrived_at"].dt.strftime("%m").rename("month")
 by_month = cap.audit_fairness(people["employed"], people["label"], sensitive_features=month)
-axes = by_month.plot("false_positive_rate")
+print(by_month.gap("false_positive_rate"))
+axes = by_month.plot()
 
 # %% [markdown]
 # *The figure in words:* twelve points close to the dashed line, on both sides of it; nearly all of
 # their bars cross it.
-
-# %%
-print(by_month.gap("false_positive_rate"))
-
-# %% [markdown]
+#
 # Of course there is: twelve rates are never equal, and the largest less the smallest is never
-# negative. An alarm on the difference itself would ring every year. On the lower bound it keeps
-# still.
+# negative. An alarm on the difference would always ring; on the lower bound it keeps still.
 #
 # The other way round: a small office knows only some of the people.
 
@@ -176,13 +171,13 @@ real = ...  # ← your answer: a set, like {"race", "sex"}
 exercises.ex_04_real.check(real, office=office)
 
 # %% [markdown]
-# Compare with the whole state in section 2. What *may be chance* here need not be fair: the office
-# has too few people to see it.
+# Compare with the whole state in section 2: what *may be chance* here need not be fair. The office
+# knows too few people to see it.
 #
 # ## 4. Batch and live, one count (6 minutes)
 #
-# Who audits only the nightly batch does not know what the endpoint says. Here it answers about some
-# of the same people. (The line about the rollout undoes what notebook 03 may have left.)
+# Who audits only the nightly batch does not know what the endpoint says. Here it answers about
+# some of the same people. (The line about the rollout undoes what notebook 03 may have left.)
 
 # %%
 asked = people.sample(live_people, random_state=seed)
@@ -202,34 +197,31 @@ def count(rows, labels):
 
 
 live, batch = count(asked, log["label"].loc[asked.index]), count(asked, asked["label"])
-live.to_dict() == batch.to_dict()
-
-# %% [markdown]
-# The same counts, so the same rates, gaps and intervals: all of them are computed from counts. And
-# counts add up. Twelve months, each counted by itself, and then the sum:
-
-# %%
 months = [count(rows, rows["label"]) for _, rows in people.groupby(month)]
 year = FairnessAudit.of(sum(months[1:], months[0]))
-year.gap("false_positive_rate") == audit.over("sex", "disability").gap("false_positive_rate")
+{
+    "live is batch": live.to_dict() == batch.to_dict(),
+    "months add up": year.gaps == audit.over("sex", "disability").gaps,
+}
 
 # %% [markdown]
-# So no one has to keep the people in order to keep the audit. What the store keeps is one flat
-# table; doing it again replaces the same lines.
+# The same counts, so the same rates, gaps and intervals. And months add up to the year: who keeps
+# the counts need not keep the people. The store gets one flat table; doing it again replaces the
+# same lines.
 
 # %%
 window = {"window_start": "2016-01-01", "window_end": "2017-01-01", "traffic": "batch"}
 who = {"model": artifact.name, "version": artifact.version}
 store.write_measurements(year.measurements(**window, **who))
 rates = store.measurements(name="false_positive_rate", feature="sex", **who)
+store.close()
 rates[["name", "group", "value", "low", "high", "n"]].round(3)
 
 # %% [markdown]
 # ## 5. Mitigate, and pay (12 minutes)
 #
-# A model need not be retrained to close a gap: each group can get its own threshold. What does it
-# cost over disability? On one half of the held-out people thresholds are chosen, on the other
-# half they are judged.
+# To close a gap, each group can get its own threshold. What does that cost over disability?
+# Thresholds are chosen on one half of the held-out people and judged on the other.
 
 # %%
 from capstone_lib.course.reference import train_employment_model
@@ -242,9 +234,9 @@ curve = tradeoff(pipeline, X, y, sensitive_features=X["DIS"])
 axes = curve.plot()
 
 # %% [markdown]
-# *The figure in words:* the gap in false-positive rates to the right, the share of wrong decisions
-# upwards. The plain threshold is the diamond, far right and low. Each dot allows groups to be less
-# far apart; the dots climb to the left.
+# *The figure in words:* the gap to the right, the share of wrong decisions upwards, bars for the
+# intervals. The plain threshold is the diamond, far right and low. The stricter the rule, the
+# further left and up its dot.
 #
 # That is the price in errors. But who pays it? The share called *employed*, before and after:
 
@@ -254,7 +246,7 @@ people["strict"] = strict.decide(people["score"], people["DIS"]).astype(int)
 people.groupby([truth, "disability"])[["label", "strict"]].mean().round(3)
 
 # %% [markdown]
-# Look at those without work *with* a disability. The rates are about equal now because **they** have
+# See those without work *with* a disability. The rates are about equal now because **they** have
 # lost their letters; hardly anyone has gained one. This is *levelling down*, and the metric
 # applauds.
 #
@@ -268,34 +260,27 @@ fit_group_thresholds(
 
 # %% [markdown]
 # `p0` and `p1` say how often which threshold counts. Could you explain to somebody that a coin
-# decided? One threshold a group, without a coin, can make one rate equal. It goes into the file, and
+# decided? One threshold a group makes one rate equal without a coin. It goes into the file, and
 # the parity gate proves it:
 
 # %%
+parity = "false_positive_rate_parity"
 rule = fit_group_thresholds(
-    pipeline,
-    X,
-    y,
-    sensitive_features=X["SEX"],
-    constraint="false_positive_rate_parity",
-    coin=False,
+    pipeline, X, y, sensitive_features=X["SEX"], constraint=parity, coin=False
 )
 made = {"name": artifact.name, "version": "1.2.0", "X_calibration": X, "y_calibration": y}
 path = ws.path / "two_thresholds.onnx"
 equal = cap.export_model(pipeline, train[census.features], path, **made, group_thresholds=rule)
 print(rule)
-
-# %%
 people["equal"] = equal.predict(people[census.features]).label
-for name in ("label", "equal"):
-    one = cap.audit_fairness(people["employed"], people[name], sensitive_features=people["sex"])
-    print(one.gap("false_positive_rate"))
+one = cap.audit_fairness(people["employed"], people["equal"], sensitive_features=people["sex"])
+print(one.gap("false_positive_rate"))
 
 # %% [markdown]
-# It holds for people of another year. But again: what became of the men (`SEX` 1)?
+# It holds for people of another year. But what became of the men (`SEX` 1)?
 #
-# **Your turn.** Close the gap so that *nobody* loses a letter. Men keep 0.5; find the threshold for
-# women at which, among the held-out people, their false-positive rate is that of the men.
+# **Your turn.** Close the gap so that *nobody* loses a letter. Men keep 0.5; find the threshold
+# for women at which, among the held-out people, their false-positive rate is that of the men.
 
 # %%
 held = held_out.assign(score=artifact.predict(X).score)
@@ -304,37 +289,32 @@ exercises.ex_04_for_women.check(for_women, held=held)
 
 # %% [markdown]
 # **What no metric says.** Whether *employed last week* is the right question. Who is missing from
-# the survey. Whether a letter helps. Which of the gaps may stay: base rates differ by age, so not all
-# rates can be equal at once, and somebody must choose. Whether people may be treated by their
-# group at all: for hiring, US law forbids group cutoffs by name, and European law restricts the
-# use of such columns. Ask lawyers and those concerned before a rule goes live, and write down why.
-
-# %%
-store.close()
-
-# %% [markdown]
+# the survey. Whether a letter helps. Which gaps may stay: where base rates differ, not all rates
+# can be equal at once, and somebody must choose. Whether people may be treated by their group at
+# all: for employment tests US law forbids cutoffs by group, and European law restricts the very
+# use of such columns. Ask lawyers and those concerned first, and write down why.
+#
 # ## Recap
 #
 # - The use decides which error harms; look at its rate, by group.
 # - A rate has a denominator and an interval; groups too small to judge are named.
-# - A largest difference is never 0: ask for its lower bound.
-# - Counts are enough, they add up, and they are the same in batch and live.
+# - A difference is never 0: ask for its lower bound.
+# - Counts are enough: they add up, and are the same in batch and live.
 # - Equal rates can be had by making some worse off: look who pays.
 #
 # ## Ask yourself
 #
 # <details><summary>The gap is 0. Is the model fair?</summary>It is equal in one rate, over the
-# columns that were looked at, for people who were counted. Another rate, or two columns together,
-# may tell another story.</details>
+# columns that were looked at. Another rate, or two columns together, may tell another
+# story.</details>
 #
-# <details><summary>Why not leave the sensitive columns out?</summary>Others tell nearly the same, so
-# the gaps mostly stay. And without them nobody can measure a gap.</details>
+# <details><summary>Why not leave the sensitive columns out?</summary>Others tell nearly the same,
+# so the gaps mostly stay. And without them nobody can measure a gap.</details>
 #
-# <details><summary>A group has twelve people. What do you do?</summary>Say so. Count longer, or join
-# groups if that makes sense to them; and have a person look at the cases, which needs no
-# statistics.</details>
+# <details><summary>A group has twelve people. What do you do?</summary>Say so, count longer, and
+# have a person look at the cases, which needs no statistics.</details>
 #
 # ## Next
 #
-# This audit looked back at one year. What follows is to watch month by month whether the people
+# This audit looked back at a year. What follows is to watch, month by month, whether the people
 # change, and whether the answers stay as good as they were.

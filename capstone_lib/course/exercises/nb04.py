@@ -60,9 +60,7 @@ def _shares(hits: Any, by: Any) -> dict[Any, float]:
 
 
 def _alike(seen: Mapping[Any, float], other: Mapping[Any, float]) -> bool:
-    return seen.keys() == other.keys() and all(
-        abs(seen[key] - other[key]) < 0.001 for key in seen
-    )
+    return seen.keys() == other.keys() and all(abs(seen[key] - other[key]) < 0.001 for key in seen)
 
 
 def judge_real(real: Any, *, office: Any) -> Right | Wrong:
