@@ -129,7 +129,7 @@ axes = audit.over("sex", "age").plot(over=("sex", "age"))
 # alone.
 #
 # The average hid it: many of the women without work are old, and their low rate pulls that of all
-# women down. But the finer we look, the fewer people stand behind a number.
+# women down. But the finer we look, the fewer people stand behind a rate.
 #
 # ## 3. A gap that is noise (7 minutes)
 #
@@ -235,9 +235,9 @@ curve = tradeoff(pipeline, X, y, **chosen, tolerances=[0.4, 0.3, 0.2, 0.1, 0.0])
 axes = curve.plot()
 
 # %% [markdown]
-# *The figure in words:* the gap to the right, the share of wrong decisions upwards, bars for the
-# intervals. The plain threshold is the diamond, far right and low. The stricter the rule, the higher
-# its dot, and mostly the further left: other households are not quite those that chose.
+# *The figure in words:* the gap to the right, the share of wrong decisions upwards, with intervals.
+# The plain threshold is the diamond, far right and low. The stricter the rule, the higher its dot,
+# and mostly the further left: other households are not those that chose.
 #
 # That is the price in errors. But who pays it? The share called *employed*, before and after:
 
@@ -250,8 +250,7 @@ people.groupby([truth, "disability"])[["label", "strict"]].mean().round(3)
 # See those without work *with* a disability. The rates are close now mostly because **they** have
 # lost their letters. This is *levelling down*, and the metric applauds.
 #
-# Fairlearn's `ThresholdOptimizer` can equalise both errors at once, here over sex. For that it
-# draws lots:
+# Fairlearn's `ThresholdOptimizer` can equalise both errors at once, here over sex, by drawing lots:
 
 # %%
 fit_group_thresholds(

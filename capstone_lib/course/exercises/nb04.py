@@ -74,9 +74,10 @@ def judge_real(real: Any, *, office: Any) -> Right | Wrong:
         return Wrong(f"real holds {', '.join(strange)[:60]}: the columns are {', '.join(gaps)}.")
     shown = {name for name, gap in gaps.items() if gap.is_real}
     if chosen == shown:
-        others = ", ".join(gaps.keys() - shown)
+        others = ", ".join(name for name in gaps if name not in shown)
+        some = "of these gaps something is left even at their lower bound." if shown else "none."
         more = f" What is seen over {others} may be chance, or too few people." if others else ""
-        return Right("of these gaps something is left even at their lower bound." + more)
+        return Right(some + more)
     noise = sorted(chosen - shown)
     if noise:
         gap = gaps[noise[0]]
