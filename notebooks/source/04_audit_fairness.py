@@ -72,7 +72,7 @@ missed = ...  # ← your answer: one share for each value of "disability"
 exercises.ex_04_missed.check(missed, people=people)
 
 # %% [markdown]
-# Now both errors, with the library:
+# Both errors, with the library:
 
 # %%
 audit = cap.audit_fairness(
@@ -239,7 +239,7 @@ axes = curve.plot()
 # The plain threshold is the diamond, far right and low. The stricter the rule, the higher its dot,
 # and mostly the further left: other households are not those that chose.
 #
-# That is the price in errors. But who pays it? The share called *employed*, before and after:
+# That is the price. Who pays it? The share called *employed*, before and after:
 
 # %%
 strict = curve.points[-1].rule
