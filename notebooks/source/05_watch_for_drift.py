@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Watch for drift
 #
-# In forty-five minutes you have a monitor that is silent in a quiet year, and know what to ask when it is not.
+# In forty-five minutes you have a monitor that can be silent, and know what to ask when it is not.
 #
 # **You will be able to**
 #
@@ -40,8 +40,8 @@ ws.provide("artifact")
 #
 # **Drift** means that the people who come are no longer like those the model was made for. The
 # artifact carries its **reference**: how often each value occurred among held-out people of 2015.
-# A **window**, here a month, is counted in the same way, and the counts are compared. The months of
-# arrival are simulated.
+# A **window**, here a month, is counted in the same way, and the counts are compared. (Months
+# of arrival are simulated.)
 
 # %%
 artifact, census = ws.artifact(), cap.load_census()
@@ -57,8 +57,6 @@ def count(rows, name=""):
 people = census.frame(year)
 months = {str(m): rows for m, rows in people.groupby(people["arrived_at"].dt.to_period("M"))}
 reports = [cap.detect_drift(artifact, count(rows, name)) for name, rows in months.items()]
-
-# %%
 axes = draw_heatmap(reports)
 
 # %% [markdown]
@@ -66,8 +64,7 @@ axes = draw_heatmap(reports)
 # each month; darker where more people moved from value to value. It is pale all over. Some cells,
 # mostly of `ANC`, have a dot, *real*; a ring around it would mean *real and large*.
 #
-# The effect is the share of people who would have to change their value for the window to look
-# like the reference, less what chance adds. How many months have a finding, and how many an alarm?
+# The **effect** is that share of people, less what chance adds.
 
 # %%
 pd.Series(
@@ -79,9 +76,8 @@ pd.Series(
 )
 
 # %% [markdown]
-# `ANC` says whether people named their ancestry, and fewer do so every year. It is true, it is
-# small, and nobody need get up for it. A monitor that is silent in quiet times is one that people
-# listen to. The figures go into the store, where alert rules will find them.
+# `ANC` says whether people named their ancestry, and fewer do so every year: true, small, and no
+# reason to get up at night. The figures go into the store, where alert rules will find them.
 
 # %%
 store = ws.store()
@@ -114,14 +110,13 @@ for size in (200, 2_000, 20_000, len(later)):
 pd.DataFrame(rows).T.rename_axis("rows")
 
 # %% [markdown]
-# The same quiet years: few columns in a small window, many in a large one. With enough rows a test
-# sees every grain of dust, because no two years are *exactly* alike. A p-value says whether a
-# difference is real, never whether it matters.
+# Few columns in a small window, many in a large one: with enough rows a test sees every grain of
+# dust, and no two years are *exactly* alike. A p-value says whether a difference is real, never
+# whether it matters.
 #
 # The other rule: *a column drifts when its PSI exceeds 0.1*. (The **PSI** adds up, over the values,
-# how far the two shares are apart.) The column *largest PSI* goes the other way: largest in the
-# smallest window, where nothing happened at all. So draw windows in which **nothing** has changed,
-# and count how often each rule fires for any column.
+# how far the two shares are apart.) Above it is largest in the smallest window. So draw windows in
+# which **nothing** has changed, and count how often each rule fires for any column.
 
 # %%
 from capstone_lib.monitoring import false_alarms
@@ -130,12 +125,12 @@ sizes = (200, 500, 5_000)
 false_alarms(people, binning=binning, sizes=sizes, n_windows=n_windows, n_reference=14_000)
 
 # %% [markdown]
-# A line for each size, and the share of windows with a false alarm. The p-value fires at every
-# size, since it asks so many columns; PSI and JS fire in small windows. The first two rules are
-# ours: *real* allows one window in twenty, corrected for the number of columns.
+# A line for each size, with shares of windows. The p-value fires at every size, since it asks so
+# many columns; PSI and JS (Jensen-Shannon, another measure) fire in small windows. The first two
+# rules are ours; *real* allows one window in twenty.
 #
-# Why small windows? Because a measure of two samples is never zero. The value that chance
-# alone exceeds in one window of twenty is its **noise floor**.
+# A measure of two samples is never zero. What chance alone exceeds once in twenty is its **noise
+# floor**.
 
 # %%
 sizes = [100, 200, 500, 1_000, 2_000, 5_000, 20_000, 100_000]
@@ -144,9 +139,8 @@ axes = dial.draw_floors(floors)
 
 # %% [markdown]
 # *The figure in words:* rows in the window to the right, PSI upwards, both logarithmic. The floors
-# fall as the window grows; lowest is that of `SEX` with two values, highest that of the column with
-# the most. The rule of thumb is a level dashed line: on the left floors are above it, on the right
-# far below.
+# fall as the window grows; that of `SEX`, with two values, is lowest. The rule of thumb is a level
+# dashed line: the higher floors begin above it, and all end far below.
 #
 # **Your turn.** From how many rows on (of the sizes in `floors`) is a PSI of 0.1 in this column
 # more than chance?
@@ -158,7 +152,7 @@ exercises.ex_05_smallest.check(smallest, floors=floors, column=column)
 
 # %% [markdown]
 # Now a dial: turn up the share of older people, and watch five measures, each divided by its own
-# noise floor. In a live notebook, move the sliders; below is a still picture.
+# noise floor. Move the slider; without a kernel, there is a still picture below.
 
 # %%
 from ipywidgets import interact
@@ -178,15 +172,15 @@ turn()
 # %% [markdown]
 # *The figure in words:* the strength of the change to the right; upwards, how many floors high each
 # measure is, logarithmic. All lines rise from below the dashed line at one, and cross it at nearly
-# the same strength. A dotted line marks the dial. With fewer people they cross later; with more,
-# earlier.
+# the same strength. A dotted line marks the dial.
 #
-# Which measure you choose hardly matters once its floor is known.
+# Which measure you choose hardly matters once its floor is known. Take fewer people, and they cross
+# later.
 #
 # ## 3. A false alarm that was published (11 minutes)
 #
 # A well-known tutorial watches this very file. It takes windows in the order of the file, finds a
-# dramatic drift, and explains it by a survey of dormitories. Do the same with 2017.
+# dramatic drift, and explains it by a survey of dormitories. We do the same.
 
 # %%
 people = census.frame(2017)
@@ -209,23 +203,24 @@ axes = stretches[-1].plot("RELP")
 # people in **group quarters** such as dormitories, prisons and nursing homes, hold far more of the
 # stretch than of the reference.
 #
-# Before you explain an alarm, ask: **is it the world, the coding or my pipeline?** The world: were
-# there more such people in the whole year?
+# **Is it the world, the coding or my pipeline?** The world: did such people become more? The coding:
+# did the survey change its codes?
 
 # %%
-quarters = {y: census.frame(y)["RELP"].isin([16, 17]).mean() for y in census.years}
-pd.Series(quarters, name="share in group quarters")
+everybody = {y: cap.load_census(adults=False).frame(y) for y in census.years}
+pd.DataFrame(
+    {
+        "in group quarters": {
+            y: rows["RELP"].isin([16, 17]).mean() for y, rows in everybody.items()
+        },
+        "code of the oldest": {y: rows["AGEP"].max() for y, rows in everybody.items()},
+    }
+)
 
 # %% [markdown]
-# Hardly. The coding? There is a change: the age of the oldest is a code that the survey sets anew
-# at times. It is why the course leaves them out.
-
-# %%
-everybody = cap.load_census(adults=False)
-pd.Series({y: everybody.frame(y)["AGEP"].max() for y in census.years}, name="oldest age")
-
-# %% [markdown]
-# But it has nothing to do with `RELP`. The pipeline, then: where in the file do these people stand?
+# The world hardly moved. A code did: that of the oldest people's age, which the survey sets anew at
+# times; the course leaves the oldest out, for the tutorial it was a part of the drama.
+# But `RELP` is coded as before. The pipeline, then: where in the file do these people stand?
 
 # %%
 pd.DataFrame(
@@ -236,8 +231,8 @@ pd.DataFrame(
 ).set_axis(range(1, 13)).rename_axis("part of the file").round(2)
 
 # %% [markdown]
-# In 2017 they were stored last, in 2018 first, and in 2016 among the others. **File order is not
-# time.** The drift was made by whoever cut the windows.
+# In 2017 they were stored last, in 2018 first, before that among the others. **File order is not
+# time**: whoever cut the windows made the drift.
 #
 # **Your turn.** Cut the year properly: give each person in `people` a window.
 
@@ -262,15 +257,16 @@ pd.Series(
 # %% [markdown]
 # ## 4. A blind test (8 minutes)
 #
-# Silence proves little: a monitor that is switched off is silent too. So somebody has broken one of
-# six months. These are things they may have done:
+# A monitor that is switched off is silent too. So somebody has broken one of six months, in one of
+# these ways:
 
 # %%
 from capstone_lib.course.blind import POOL
 
 blind = BlindTest.of(census, seed=seed)
 print(blind)
-scenarios.describe().loc[list(POOL), ["kind", "what"]].sort_values("kind")
+with pd.option_context("display.max_colwidth", None):
+    display(scenarios.describe().loc[list(POOL), ["kind", "what"]].sort_values("kind"))
 
 # %% [markdown]
 # **Your turn.** Which month, which column, and what changed: `"world"`, `"coding"` or `"pipeline"`?
@@ -284,7 +280,7 @@ kind = ...  # ← your answer
 exercises.ex_05_broken.check(month, column, kind, blind=blind)
 
 # %% [markdown]
-# Solved? Then run the notebook with another `seed`.
+# Solved? Another `seed` breaks another month.
 #
 # ## 5. Estimated and realized (6 minutes)
 #
@@ -305,7 +301,6 @@ def judge(rows):
     return drift, estimated, measure_performance(rows[census.target], said)
 
 
-# %%
 crisis, truth = scenarios.apply("job_losses", census.frame(2018), since="2018-07-01")
 found = {str(m): judge(rows) for m, rows in crisis.groupby(crisis["arrived_at"].dt.to_period("M"))}
 estimated, realized = ([one[k]["accuracy"] for one in found.values()] for k in (1, 2))
@@ -316,8 +311,8 @@ axes = draw_estimates(list(found), estimated, realized, label="accuracy")
 # is level; realized accuracy, points with intervals, stays near it until June, and then lies far
 # below.
 #
-# The people look as before; what becomes of them has changed. No monitor of inputs can see it, and
-# the estimate assumes that it does not happen. Now other faults, in one month:
+# The people look as before; what becomes of them has changed. No monitor of inputs sees that, and
+# the estimate assumes it away. Now other faults, in one month:
 
 # %%
 march = people[people["arrived_at"].dt.month == 3]
@@ -331,8 +326,7 @@ pd.DataFrame(rows).T
 # %% [markdown]
 # Other people (`more_dormitories`): the estimate follows. Other outcomes (`job_losses`): it is
 # blind. Wrong values (`bad_join`): it is wrong, but pairs alarm. Values never seen: it is withheld,
-# since it would be confidently wrong. So: estimate while you wait, trust it only while drift is
-# silent, and collect outcomes.
+# since it would be confidently wrong. So trust it while drift is silent, and collect outcomes.
 #
 # ## Recap
 #

@@ -37,12 +37,15 @@ def judge_smallest(smallest: Any, *, floors: Any, column: Any) -> Right | Wrong:
 
 def judge_windows(windows: Any, *, people: Any) -> Right | Wrong:
     """A window for each person, so that no window is a stretch of the file."""
-    labels = np.asarray(windows)
-    if labels.shape != (len(people),):
+    known = {name: people[name].to_numpy() for name in ("AGEP", "RELP", "SEX")}
+    if not hasattr(windows, "__len__"):
+        return Wrong("windows is a single value: give each person in people a window.")
+    if len(windows) != len(people):
         return Wrong(
-            f"windows has {labels.size:,} entries for {len(people):,} people: give each person one."
+            f"windows has {len(windows):,} entries for {len(people):,} people: give each person "
+            "one."
         )
-    _, place = np.unique(labels, return_inverse=True)
+    _, place = np.unique(np.asarray(windows), return_inverse=True)
     size = np.bincount(place)
     if not _FEWEST <= len(size) <= _MOST:
         return Wrong(
@@ -56,8 +59,8 @@ def judge_windows(windows: Any, *, people: Any) -> Right | Wrong:
             "windows still follows the file: its first people are in one window, its last in "
             "another. When did they arrive?"
         )
-    for name in ("RELP", "AGEP", "SEX"):
-        if _differ(place, people[name].to_numpy()):
+    for name, values in known.items():
+        if _differ(place, values):
             return Wrong(
                 f"windows sorts people: {name} differs between them far more than chance allows. "
                 "Who goes where must have nothing to do with who they are."
@@ -172,7 +175,7 @@ ex_05_windows = Exercise(
             'windows = people["AGEP"] // 10': "AGEP differs between them",
             'windows = people["arrived_at"].dt.year': "makes 1 windows",
             "windows = range(12)": "12 entries for",
-            "windows = 12": "1 entries for",
+            "windows = 12": "a single value",
         },
         also_right=(
             'windows = people["arrived_at"].dt.strftime("%Y-%m").tolist()',
@@ -193,8 +196,8 @@ ex_05_broken = Exercise(
     ),
     answer="month, column, kind = blind.broken, blind.truth.scenario.columns[0], "
     "blind.truth.scenario.kind",
-    because="The answers are in blind.truth; what counts is how you found them: first which window, "
-    "then which column, then a look at its values.",
+    because="The answers are in blind.truth; what counts is how you found them: which window, then "
+    "which column, then a look at its values.",
     examples=Examples(
         given=lambda: {"blind": _blind()},
         mistakes={
