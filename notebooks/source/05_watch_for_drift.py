@@ -61,8 +61,8 @@ axes = draw_heatmap(reports)
 
 # %% [markdown]
 # *The figure in words:* a row for each column, and for the model's score and label; a column for
-# each month; darker where more people moved from value to value. It is pale all over. Some cells,
-# mostly of `ANC`, have a dot, *real*; a ring around it would mean *real and large*.
+# each month; darker where more people moved from value to value. Nearly all is pale. Some cells,
+# mostly of `ANC`, have a dot, *real*; a ring would mean *real and large*.
 #
 # The **effect** is that share of people, less what chance adds.
 
@@ -179,8 +179,8 @@ turn()
 #
 # ## 3. A false alarm that was published (11 minutes)
 #
-# A well-known tutorial watches this very file. It takes windows in the order of the file, finds a
-# dramatic drift, and explains it by a survey of dormitories. We do the same.
+# A well-known tutorial takes windows in the order of this very file, finds a dramatic drift, and
+# explains it by a survey of dormitories. We do the same.
 
 # %%
 people = census.frame(2017)
@@ -203,8 +203,8 @@ axes = stretches[-1].plot("RELP")
 # people in **group quarters** such as dormitories, prisons and nursing homes, hold far more of the
 # stretch than of the reference.
 #
-# **Is it the world, the coding or my pipeline?** The world: did such people become more? The coding:
-# did the survey change its codes?
+# **Is it the world, the coding or my pipeline?** Did such people become more? Did the survey change
+# its codes?
 
 # %%
 everybody = {y: cap.load_census(adults=False).frame(y) for y in census.years}
@@ -219,7 +219,7 @@ pd.DataFrame(
 
 # %% [markdown]
 # The world hardly moved. A code did: that of the oldest people's age, which the survey sets anew at
-# times; the course leaves the oldest out, for the tutorial it was a part of the drama.
+# times. The course leaves the oldest out; to the tutorial's drama they added.
 # But `RELP` is coded as before. The pipeline, then: where in the file do these people stand?
 
 # %%
@@ -240,9 +240,6 @@ pd.DataFrame(
 windows = ...  # ← your answer: a name or number for each person
 exercises.ex_05_windows.check(windows, people=people)
 
-# %% [markdown]
-# With months of arrival the drama is gone:
-
 # %%
 month = people["arrived_at"].dt.to_period("M")
 proper = [cap.detect_drift(artifact, count(rows, str(m))) for m, rows in people.groupby(month)]
@@ -255,6 +252,8 @@ pd.Series(
 )
 
 # %% [markdown]
+# By arrival the drama is gone.
+#
 # ## 4. A blind test (8 minutes)
 #
 # A monitor that is switched off is silent too. So somebody has broken one of six months, in one of
@@ -265,13 +264,12 @@ from capstone_lib.course.blind import POOL
 
 blind = BlindTest.of(census, seed=seed)
 print(blind)
-with pd.option_context("display.max_colwidth", None):
-    display(scenarios.describe().loc[list(POOL), ["kind", "what"]].sort_values("kind"))
+scenarios.describe().loc[list(POOL), ["kind", "what"]].sort_values("kind").style
 
 # %% [markdown]
 # **Your turn.** Which month, which column, and what changed: `"world"`, `"coding"` or `"pipeline"`?
-# Begin with `cap.detect_drift(artifact, blind.months["2016-01"])`. One of the faults shows in no
-# column by itself, only in **pairs**: a report looks at those too.
+# Begin with `cap.detect_drift(artifact, blind.months["2016-01"])`. One fault shows in no column by
+# itself, only in **pairs**, which a report looks at too.
 
 # %%
 month = ...  # ← such as "2016-01"
@@ -343,8 +341,7 @@ pd.DataFrame(rows).T
 # independent ones together with 0.95 to the power of 20. Hence the correction.</details>
 #
 # <details><summary>All alarms come on Mondays. What do you ask first?</summary>What else happens on
-# Mondays: an import, a restart, another source. People do not change that fast; pipelines
-# do.</details>
+# Mondays: an import, another source. People do not change that fast; pipelines do.</details>
 #
 # <details><summary>Drift is silent and the estimate is good. Is the model good?</summary>Not
 # necessarily: the link between people and outcomes may have changed, and no input shows it. Look at
@@ -352,5 +349,5 @@ pd.DataFrame(rows).T
 #
 # ## Next
 #
-# You have numbers with sizes and floors, in one store. What follows is to act on them: which of
-# them raises an alert, and what happens then.
+# You have numbers with sizes and floors, in one store. What follows: which of them raises an alert,
+# and what happens then.
