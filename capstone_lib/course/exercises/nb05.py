@@ -133,7 +133,7 @@ def _blind() -> Any:
 
     months = BlindTest.of(load_census()).months
     broken, truth = scenarios.apply("relp_recoded_2019", months["2016-02"])
-    return BlindTest(months | {"2016-02": broken}, "2016-02", truth)
+    return BlindTest({**months, "2016-02": broken}, "2016-02", truth)
 
 
 ex_05_smallest = Exercise(
