@@ -11,7 +11,7 @@ import numpy as np
 
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.answers import Answers
-from capstone_lib.monitoring.measurement import Measurement
+from capstone_lib.monitoring.measurement import Measurement, within
 from capstone_lib.monitoring.rates import normal_quantile, wilson
 
 if TYPE_CHECKING:
@@ -59,10 +59,13 @@ class Calibration:
         """One row a bin."""
         return self.frame
 
-    def measurements(self) -> list[Measurement]:
-        """The calibration error, with its noise floor as the threshold, and that in the large."""
+    def measurements(self, **window: Any) -> list[Measurement]:
+        """The calibration error, with its noise floor as the threshold, and that in the large.
+
+        ``window`` fills in whose they are: window, model, version, traffic.
+        """
         ends = self.ece_low, self.ece_high
-        return [
+        found = [
             Measurement("ece", self.ece, *ends, n=self.n, threshold=self.ece_floor),
             Measurement(
                 "calibration_in_the_large",
@@ -72,6 +75,7 @@ class Calibration:
                 n=self.n,
             ),
         ]
+        return within(found, **window)
 
     def plot(self, *, ax: "Axes | None" = None) -> "Axes":
         """Draw what came true against what was said."""

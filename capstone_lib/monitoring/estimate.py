@@ -15,7 +15,7 @@ import numpy as np
 from capstone_lib.artifact.recalibration import Recalibration
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.answers import Answers
-from capstone_lib.monitoring.measurement import Measurement
+from capstone_lib.monitoring.measurement import Measurement, within
 from capstone_lib.monitoring.performance import METRICS, Metric, losses, unit_of
 from capstone_lib.monitoring.rates import normal_quantile
 
@@ -73,10 +73,13 @@ class Estimate:
         found = {name: vars(one) for name, one in self.metrics.items()}
         return pd.DataFrame(found).T.astype({"n": int})
 
-    def measurements(self) -> list[Measurement]:
-        """Every metric, named ``estimated_…``; without a value while it is withheld."""
+    def measurements(self, **window: Any) -> list[Measurement]:
+        """Every metric, named ``estimated_…``; without a value while it is withheld.
+
+        ``window`` fills in whose they are: window, model, version, traffic.
+        """
         note = f"withheld: {self.withheld}" if self.withheld else f"assumes that {self.assumption}"
-        return [
+        found = [
             Measurement(
                 f"estimated_{name}",
                 one.value,
@@ -88,6 +91,7 @@ class Estimate:
             )
             for name, one in self.metrics.items()
         ]
+        return within(found, **window)
 
     def _repr_html_(self) -> str:
         if self.withheld:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from capstone_lib.errors import MissingExtraError, MonitoringError
-from capstone_lib.monitoring.measurement import Measurement
+from capstone_lib.monitoring.measurement import Measurement, within
 from capstone_lib.monitoring.rates import wilson
 
 if TYPE_CHECKING:
@@ -74,16 +74,14 @@ class LatencyProfile:
 
         return pd.DataFrame([vars(one) for one in self.percentiles])
 
-    def measurements(self, *, group: str = "") -> list[Measurement]:
-        """Each percentile and the largest, in milliseconds."""
+    def measurements(self, **window: Any) -> list[Measurement]:
+        """Each percentile and the largest, in milliseconds; ``window`` fills in whose they are."""
+        largest = Measurement("latency_max", self.max_ms, n=self.n, unit="ms")
         found = [
-            Measurement(
-                f"latency_p{one.percent:g}", one.value, one.low, one.high, n=self.n, unit="ms",
-                group=group,
-            )
-            for one in self.percentiles
-        ]  # fmt: skip
-        return [*found, Measurement("latency_max", self.max_ms, n=self.n, unit="ms", group=group)]
+            Measurement(f"latency_p{p.percent:g}", p.value, p.low, p.high, n=self.n, unit="ms")
+            for p in self.percentiles
+        ]
+        return within([*found, largest], **window)
 
 
 def measure_latency(
@@ -229,8 +227,11 @@ class Traffic:
             )
         return since
 
-    def measurements(self, *, level: float = 0.95) -> list[Measurement]:
-        """Requests asked, and the shares of errors, of refused and of shed ones."""
+    def measurements(self, *, level: float = 0.95, **window: Any) -> list[Measurement]:
+        """Requests asked, and the shares of errors, of refused and of shed ones.
+
+        ``window`` fills in whose they are: window, model, version, traffic.
+        """
         found = [Measurement("requests_asked", self.asked, n=self.asked, unit="requests")]
         parts = {"error_rate": self.errors, "refused_rate": self.refused}
         for name, part in (parts | {"shed_rate": sum(self.shed.values())}).items():
@@ -239,7 +240,7 @@ class Traffic:
             found.append(
                 Measurement(name, share, float(low), float(high), n=self.asked, unit="share")
             )
-        return found
+        return within(found, **window)
 
 
 def _samples(text: str) -> dict[str, list[tuple[Mapping[str, str], int]]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.answers import Answers
-from capstone_lib.monitoring.measurement import Measurement
+from capstone_lib.monitoring.measurement import Measurement, within
 from capstone_lib.monitoring.outcomes import Joined
 from capstone_lib.monitoring.ranking import auc_interval
 from capstone_lib.monitoring.rates import normal_quantile, wilson
@@ -79,8 +79,11 @@ class Performance:
             {"n": int}
         )
 
-    def measurements(self) -> list[Measurement]:
-        """Every metric, and the share of outcomes that is still missing."""
+    def measurements(self, **window: Any) -> list[Measurement]:
+        """Every metric, and the share of outcomes that is still missing.
+
+        ``window`` fills in whose they are: window, model, version, traffic.
+        """
         note = str(self.joined or "")
         found = [
             Measurement(name, one.value, one.low, one.high, n=one.n, unit=unit_of(name), note=note)
@@ -89,7 +92,7 @@ class Performance:
         if self.joined is not None:
             share, n = self.joined.missing_share, self.joined.n
             found.append(Measurement("outcomes_missing", share, n=n, unit="share", note=note))
-        return found
+        return within(found, **window)
 
     def _repr_html_(self) -> str:
         said = f"<p>{self.joined}</p>" if self.joined else ""

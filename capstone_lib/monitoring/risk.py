@@ -13,7 +13,7 @@ import numpy as np
 
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.answers import Answers
-from capstone_lib.monitoring.measurement import Measurement
+from capstone_lib.monitoring.measurement import Measurement, within
 from capstone_lib.monitoring.rates import wilson
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ class RiskCoverage:
         columns = {"coverage": self.coverage[places], "n": n, "risk": risk}
         return pd.DataFrame(columns | {"low": low, "high": high})
 
-    def measurements(self) -> list[Measurement]:
-        """The area under the curve, to be kept in the store."""
-        return [Measurement("aurc", self.aurc, n=self.n)]
+    def measurements(self, **window: Any) -> list[Measurement]:
+        """The area under the curve, for the store; ``window`` fills in whose it is."""
+        return within([Measurement("aurc", self.aurc, n=self.n)], **window)
 
     def plot(self, *, ax: "Axes | None" = None, marked: float | None = None) -> "Axes":
         """Draw the curve; ``marked`` is a coverage to point out, such as what is decided now."""

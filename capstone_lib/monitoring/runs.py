@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from capstone_lib.errors import MonitoringError
-from capstone_lib.monitoring.measurement import Measurement
+from capstone_lib.monitoring.measurement import Measurement, within
 from capstone_lib.monitoring.rates import wilson
 from capstone_lib.store.staleness import parse_moment
 
@@ -54,12 +54,15 @@ class BatchRuns:
     now: datetime
     errors: tuple[str, ...] = ()
 
-    def measurements(self, *, level: float = 0.95) -> list[Measurement]:
-        """Shares of success and rejects, durations and freshness."""
+    def measurements(self, *, level: float = 0.95, **window: Any) -> list[Measurement]:
+        """Shares of success and rejects, durations and freshness.
+
+        ``window`` fills in whose they are: window, model, version, traffic.
+        """
         n = self.succeeded + self.failed
         note = f"the last failure: {self.errors[0]}" if self.errors else ""
         read = self.rows + self.rejected
-        return [
+        found = [
             _share("run_success_rate", self.succeeded, n, level, note=note),
             _share("reject_rate", self.rejected, read, level),
             Measurement("run_duration_median", self.median_s, n=self.succeeded, unit="s"),
@@ -72,6 +75,7 @@ class BatchRuns:
                 note=f"predictions speak of {self.newest_as_of or 'no day yet'}",
             ),
         ]
+        return within(found, **window)
 
 
 def measure_runs(runs: "pd.DataFrame", *, now: Any = None) -> BatchRuns:

@@ -12,7 +12,7 @@ import numpy as np
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.answers import Answers
 from capstone_lib.monitoring.grouping import columns_of, count_cells
-from capstone_lib.monitoring.measurement import Measurement
+from capstone_lib.monitoring.measurement import Measurement, within
 from capstone_lib.monitoring.rates import normal_quantile, wilson
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ class Uncertainty:
     Attributes
     ----------
     frame : pandas.DataFrame
-        A row for everybody (``group`` empty) and for each group: ``n``, ``n_known`` (outcomes), and
-        of each of :data:`SHARES` and :data:`MEANS` the value with ``_low`` and ``_high``. NaN where
-        nothing is known.
+        A row for everybody (``group`` empty) and for each group ``over`` a column: ``n``,
+        ``n_known`` (outcomes), and of each of :data:`SHARES` and :data:`MEANS` the value with
+        ``_low`` and ``_high``. NaN where nothing is known.
     level : float
         Of the intervals: Wilson's for shares, the normal one for means.
     """
@@ -58,8 +58,8 @@ class Uncertainty:
         """One row a group, everybody first."""
         return self.frame
 
-    def measurements(self) -> list[Measurement]:
-        """Every value that is known, to be kept in the store."""
+    def measurements(self, **window: Any) -> list[Measurement]:
+        """Every value that is known, for the store; ``window`` fills in whose they are."""
         found = []
         for row in self.frame.to_dict("records"):
             for name, unit in (*dict.fromkeys(SHARES, "share").items(), *MEANS.items()):
@@ -67,9 +67,17 @@ class Uncertainty:
                 if n:
                     ends = row[f"{name}_low"], row[f"{name}_high"]
                     found.append(
-                        Measurement(name, row[name], *ends, n=n, unit=unit, group=row["group"])
+                        Measurement(
+                            name,
+                            row[name],
+                            *ends,
+                            n=n,
+                            unit=unit,
+                            feature=row["over"],
+                            group=row["group"],
+                        )
                     )
-        return found
+        return within(found, **window)
 
     def _repr_html_(self) -> str:
         shown = ["group", "n", "review_share", "coverage", "set_size", "entropy"]
@@ -119,7 +127,7 @@ def measure_uncertainty(
     if not len(answers):
         raise MonitoringError("there are no answers in this window; nothing can be said of nothing")
     weights = _weights(answers, y_true, known)
-    rows = [_row("", len(answers), [float(weight.sum()) for weight in weights], level)]
+    rows = [_row("", "", len(answers), [float(weight.sum()) for weight in weights], level)]
     groups = {} if sensitive_features is None else columns_of(sensitive_features)
     for column, values in groups.items():
         if len(values) != len(answers):
@@ -128,7 +136,7 @@ def measure_uncertainty(
             )
         cells = count_cells([values], weights)
         rows += [
-            _row(f"{column}={key[0]}", n, sums, level)
+            _row(column, f"{column}={key[0]}", n, sums, level)
             for key, n, *sums in zip(
                 cells.keys, cells.counts.tolist(), *(s.tolist() for s in cells.sums), strict=True
             )
@@ -150,9 +158,9 @@ def _weights(answers: Answers, y_true: Any, known: Any) -> list[np.ndarray]:
     return [np.asarray(one, dtype=float) for one in sums]
 
 
-def _row(group: str, n: int, sums: list[float], level: float) -> dict[str, Any]:
+def _row(over: str, group: str, n: int, sums: list[float], level: float) -> dict[str, Any]:
     n_known, review, covered, undecided, empty, *moments = sums
-    row: dict[str, Any] = {"group": group, "n": n, "n_known": round(n_known)}
+    row: dict[str, Any] = {"over": over, "group": group, "n": n, "n_known": round(n_known)}
     parts = (review, covered, undecided, empty)
     for (name, part), whole in zip(
         zip(SHARES, parts, strict=True), (n, n_known, n, n), strict=True

@@ -5,7 +5,7 @@ It stands on the floor of the store, which keeps it; the monitoring passes it on
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from capstone_lib.errors import MonitoringError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["KEY", "Measurement", "measurements_frame", "moment_text"]
+__all__ = ["KEY", "Measurement", "measurements_frame", "moment_text", "within"]
 
 _NAN = float("nan")
 
@@ -139,6 +139,17 @@ def moment_text(value: "str | date | datetime", *, name: str = "window") -> str:
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC).replace(tzinfo=None)
     return moment.isoformat()
+
+
+def within(measurements: Iterable[Measurement], **window: Any) -> list[Measurement]:
+    """The same measurements with a window, a model or a traffic of theirs filled in.
+
+    Examples
+    --------
+    >>> within([Measurement("psi", 0.1)], traffic="live")[0].traffic
+    'live'
+    """
+    return [replace(one, **window) for one in measurements]
 
 
 def measurements_frame(measurements: Iterable[Measurement]) -> "pd.DataFrame":

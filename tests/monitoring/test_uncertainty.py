@@ -33,6 +33,7 @@ def test_values_and_intervals_are_those_of_plain_pandas_and_scipy():
         said, y_true=truth, sensitive_features={"G": group, "H": np.arange(500) % 3}
     ).to_frame()
 
+    assert found["over"].tolist() == ["", "G", "G", "H", "H", "H"]
     assert found["group"].tolist() == ["", "G=x", "G=y", "H=0", "H=1", "H=2"]
     covered = said.covers(truth)
     for row, mask in ((0, np.ones(500, bool)), (1, group == "x"), (5, np.arange(500) % 3 == 2)):
@@ -87,6 +88,8 @@ def test_one_row_has_a_share_and_no_interval_of_its_mean():
 def test_people_of_unknown_group_are_a_group():
     said, _, _ = some(4)
     found = measure_uncertainty(said, sensitive_features={"G": ["x", None, "x", None]})
+    kept = found.measurements(traffic="live")[-1]
+    assert (kept.feature, kept.group, kept.traffic) == ("G", "G=missing", "live")
     assert found.frame["group"].tolist() == ["", "G=x", "G=missing"]
 
 
