@@ -353,8 +353,9 @@ def test_more_in_flight_than_allowed_is_turned_away_at_once(artifact):
 
 
 def test_an_answer_that_takes_too_long_is_a_503_and_the_next_is_right(artifact):
-    body = json.dumps({"instances": [{"features": GOOD, "explain": True}] * 4000}).encode()
-    with serve(artifact, timeout_s=0.3) as endpoint:
+    n_rows = 20_000  # seconds of work, on any machine
+    body = json.dumps({"instances": [{"features": GOOD, "explain": True}] * n_rows}).encode()
+    with serve(artifact, timeout_s=0.3, max_rows=n_rows, max_body_bytes=len(body)) as endpoint:
         status, headers, problem = ask(endpoint, body=body)
         assert (status, headers["Retry-After"]) == (503, "1")
         assert "0.3 seconds" in problem["detail"]
