@@ -17,6 +17,7 @@ from capstone_lib.cli.doctor import doctor
 from capstone_lib.cli.inspect import inspect
 from capstone_lib.cli.lab import lab
 from capstone_lib.cli.loadtest import loadtest
+from capstone_lib.cli.monitor import monitor
 from capstone_lib.cli.run import run
 from capstone_lib.cli.score import score
 from capstone_lib.cli.serve import serve
@@ -37,7 +38,7 @@ def capstone(debug: bool) -> None:
     """
 
 
-for command in (run, lab, doctor, inspect, score, serve, loadtest):
+for command in (run, lab, doctor, inspect, score, serve, loadtest, monitor):
     capstone.add_command(command)
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Joined", "join_outcomes"]
 
+_LAST = np.datetime64("9999-12-31", "us")
+
 
 @dataclass(frozen=True, eq=False)
 class Joined:
@@ -73,6 +75,7 @@ def join_outcomes(
     *,
     as_of: Any = None,
     made_at: str | None = None,
+    only_later: bool = True,
 ) -> Joined:
     """Find for each answer what really happened, as far as it is known.
 
@@ -87,6 +90,10 @@ def join_outcomes(
         Look no further than this moment; the last observation unless told otherwise.
     made_at : str, optional
         The column with that moment; ``received_at`` or else ``as_of`` unless told otherwise.
+
+    only_later : bool, default True
+        Whether an outcome must not be older than the answer. False where the two go by different
+        clocks, as when people of the past are asked about today: then the last outcome counts.
 
     Raises
     ------
@@ -122,6 +129,9 @@ def join_outcomes(
         }
     )
     came["seen"] = came["at"]
+    if not only_later:  # as if it had been observed at the end of time
+        came = came.sort_values("at", kind="stable").drop_duplicates("id", keep="last")
+        came["at"] = np.full(len(came), _LAST)
     met = pd.merge_asof(
         asked.sort_values("at", kind="stable"),
         came.sort_values("at", kind="stable"),

@@ -108,7 +108,7 @@ class Measurement:
         about = f" [{about}]" if about else ""
         if not self.is_known:
             return f"{self.name}{about}: not known" + (f" ({self.note})" if self.note else "")
-        between = "" if math.isnan(self.low) else f" ({self.low:.4g} to {self.high:.4g})"
+        between = _between(self.low, self.high)
         unit = f" {self.unit}" if self.unit not in ("", "share") else ""
         return f"{self.name}{about}: {self.value:.4g}{unit}{between}, n = {self.n:,}"
 
@@ -183,6 +183,13 @@ def measurements_frame(measurements: Iterable[Measurement]) -> "pd.DataFrame":
         elif name not in ("window_start", "window_end"):
             columns[name] = pd.array(columns[name], dtype="str")
     return pd.DataFrame(columns)
+
+
+def _between(low: float, high: float) -> str:
+    """An interval in words; an end may be open."""
+    if math.isnan(low):
+        return "" if math.isnan(high) else f" (up to {high:.4g})"
+    return f" (from {low:.4g})" if math.isnan(high) else f" ({low:.4g} to {high:.4g})"
 
 
 def _number(value: Any, what: str) -> float:

@@ -74,6 +74,16 @@ def test_it_is_what_a_plain_loop_finds(said, came, until):
     assert list(joined.truth) == [label for label in expected if label is not None]
 
 
+def test_people_of_the_past_asked_about_today_have_their_last_outcome():
+    said = answers((7, 3650), (8, 3651), (9, 3650), column="received_at")
+    came = outcomes((7, 1, 5), (7, 0, 9), (8, 1, 2), (8, 0, 20))
+    joined = join_outcomes(said, came, only_later=False, as_of=DAY + pd.Timedelta(days=10))
+    assert (joined.known.tolist(), joined.truth.tolist()) == ([True, True, False], [0, 1])
+    assert joined.n_early == 0
+    assert join_outcomes(said, outcomes(), only_later=False).n_known == 0
+    assert join_outcomes(said.iloc[:0], came, only_later=False).n == 0
+
+
 def test_it_joins_what_a_store_gives_back(tmp_path):
     with open_store(tmp_path / "s.db") as store:
         assert join_outcomes(answers((7, 0)), store.outcomes()).missing_share == 1.0

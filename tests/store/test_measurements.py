@@ -168,4 +168,6 @@ def test_a_measurement_says_itself_in_one_line():
     unknown = Measurement("auc", float("nan"), note="no outcomes yet")
     assert str(unknown) == "auc: not known (no outcomes yet)"
     assert str(Measurement("latency_p99", 12.5, unit="ms", n=9)) == "latency_p99: 12.5 ms, n = 9"
+    assert str(Measurement("p99", 2, low=1, n=3)) == "p99: 2 (from 1), n = 3"
+    assert str(Measurement("p99", 2, high=4, n=3)) == "p99: 2 (up to 4), n = 3"
     assert len(measurements_frame([])) == 0

@@ -1,0 +1,149 @@
+"""`capstone monitor`, with the reference model, real rows and a real endpoint's own counts."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import capstone_lib as cap
+from capstone_lib.cli import main
+from capstone_lib.course.workspace import Workspace
+from capstone_lib.store import open_store
+
+WINDOW = ("--from", "2016-01-01", "--to", "2016-02-01")
+
+
+@pytest.fixture(scope="module")
+def ws(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    space = Workspace(tmp_path_factory.mktemp("monitor") / "work")
+    space.provide("artifact", "inbox")
+    people = pd.read_parquet(space.inbox / "2016-01.parquet")
+    truth = cap.load_census().frame(2016).set_index("row_id")["employed"]
+    with open_store(space.store_url) as store:
+        cap.score_batch(
+            cap.load_model(space.model), people, store=store, as_of="2016-01-31", id="row_id",
+            show_progress=False,
+        )  # fmt: skip
+        known = people.assign(employed=truth.loc[people["row_id"]].to_numpy())
+        store.record_outcomes(known[:3000], outcome="employed", observed_at="2016-03-01")
+    return space
+
+
+def ask(ws: Workspace, *more: object) -> list[str]:
+    return ["monitor", str(ws.model), "--store", ws.store_url, *WINDOW, *map(str, more)]
+
+
+def test_a_month_is_measured_printed_and_kept(ws: Workspace) -> None:
+    source = ws.inbox / "2016-01.parquet"
+    given = ask(ws, "--source", source, "--sensitive", "SEX", "--sensitive", "AGEP:25,45,65")
+    done = subprocess.run(
+        [sys.executable, "-m", "capstone_lib", *given], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "from 2016-01-01T00:00:00 to 2016-02-01T00:00:00" in done.stdout
+    expected = ("auc", "review_share", "equalized_odds_lower_bound [AGEP]", "staleness_max")
+    for said in (*expected, "drift_alarms", "estimated_accuracy", "answered no request"):
+        assert said in done.stdout, said
+    with open_store(ws.store_url) as store:
+        kept = store.measurements(model="employment")
+    assert f"{len(kept):,} measurements kept" in done.stdout
+    auc = kept[kept["name"] == "auc"].iloc[0]
+    assert 0.82 < auc["low"] < auc["value"] < auc["high"] < 0.88
+    assert auc["n"] == 3000
+    assert set(kept[kept["feature"] == "AGEP"]["group"]) >= {"AGEP=below 25", "AGEP=from 65"}
+
+
+def test_json_holds_every_measurement_and_no_nan(
+    ws: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(ask(ws, "--source", ws.inbox / "2016-01.parquet", "--json")) == 0
+    text = capsys.readouterr().out
+    found = json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    with open_store(ws.store_url) as store:
+        assert len(store.measurements(since="2016-01-01", until="2016-02-01")) == len(found)
+    missing = [one for one in found if one["value"] is None and one["name"] == "latency_p99"]
+    assert "no request in this window" in missing[0]["note"]
+    effects = [one["feature"] for one in found if one["name"] == "drift_effect"]
+    assert {"AGEP", "ANC", "score", "label"} <= set(effects)
+
+
+def test_live_requests_with_what_the_endpoint_counted(
+    ws: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    artifact = cap.load_model(ws.model)
+    people = pd.read_parquet(ws.inbox / "2016-01.parquet")[:40]
+
+    def save(name: str) -> Path:
+        with urllib.request.urlopen(f"{endpoint.url}/metrics", timeout=10) as answer:
+            (tmp_path / name).write_bytes(answer.read())
+        return tmp_path / name
+
+    with cap.serve(artifact, store=ws.store_url) as endpoint:
+        endpoint.predict({"AGEP": 40, **_features(people.iloc[0], artifact)}, id="first")
+        before = save("before.txt")
+        for _, row in people.iterrows():
+            endpoint.predict(_features(row, artifact), id=str(row["row_id"]))
+        after = save("after.txt")
+    arguments = ["monitor", str(ws.model), "--store", ws.store_url, "--metrics", str(after)]
+    arguments += ["--source", str(ws.inbox / "2016-01.parquet"), "--replayed", "--json"]
+    assert main([*arguments, "--metrics-before", str(before)]) == 0
+    live = {
+        (one["name"], one["group"]): one
+        for one in json.loads(capsys.readouterr().out)
+        if one["traffic"] == "live"
+    }
+    assert live["rows", ""]["value"] == 41
+    assert live["requests_asked", ""]["value"] == 40
+    assert live["shed_rate", ""]["value"] == 0
+    assert live["accuracy", ""]["n"] == 40
+    assert live["latency_p50", ""]["value"] > 0
+
+
+def _features(row: "pd.Series", artifact: cap.Artifact) -> dict[str, int]:
+    return {name: int(row[name]) for name in artifact.schema.names if not np.isnan(row[name])}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["--from", "2016-02-01", "--to", "2016-01-01"], "before it begins"),
+        (["--from", "soon"], "must be a date or a time"),
+        (["--sensitive", "AGEP:young"], "a column with cuts, such as AGEP:25,45,65"),
+        (["--metrics-before", "README"], "--metrics-before"),
+        (["--source", "missing.parquet"], "does not exist"),
+    ],
+)
+def test_wrong_arguments_are_status_2(
+    ws: Workspace,
+    wrong: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "README").write_text("?")
+    wrong = [str(tmp_path / "README") if word == "README" else word for word in wrong]
+    given = ["monitor", str(ws.model), "--store", ws.store_url, *wrong]
+    assert main(given) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_what_cannot_be_done_is_status_1_in_one_line(
+    ws: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people = ws.inbox / "2016-01.parquet"
+    (tmp_path / "no.txt").write_text("<html>")
+    for given in (
+        ["monitor", str(tmp_path / "missing.onnx"), "--store", ws.store_url],
+        ["monitor", str(ws.model), "--store", f"{tmp_path}/folder"],
+        ask(ws, "--source", people, "--sensitive", "RACE"),
+        ask(ws, "--metrics", tmp_path / "no.txt"),
+    ):
+        assert main(given) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("capstone: ")
+        assert "Traceback" not in said
