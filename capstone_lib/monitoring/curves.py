@@ -40,11 +40,12 @@ def draw_risk(
     if marked is not None:
         ax.plot([marked], [curve.at(marked)], "o", color=PALETTE[1], ms=8,
                 label=f"decides {marked:.0%}: {curve.at(marked):.1%} wrong")  # fmt: skip
+    steady = frame["risk"][frame["coverage"] >= 0.05].max()  # the first few say nothing yet
     ax.set(xlabel="share decided without a person", ylabel="share of these decided wrongly",
-           xlim=(0, 1), ylim=(0, None),
+           xlim=(0, 1), ylim=(0, max(1.3 * max(steady, curve.error_rate), 0.01)),
            title=f"Risk and coverage (n = {curve.n:,}, AURC {curve.aurc:.3f})")  # fmt: skip
     _percent(ax)
-    ax.legend(loc="upper left")
+    ax.legend(loc="lower right")
     return ax
 
 
@@ -60,13 +61,13 @@ def draw_calibration(found: "Calibration", *, ax: "Axes | None" = None) -> "Axes
     """
     ax = _axes(ax)
     frame = found.frame
-    size = 20 + 180 * np.sqrt(frame["n"] / frame["n"].max())
+    size = 10 + 190 * frame["n"] / frame["n"].max()
     reach = np.array([frame["rate"] - frame["rate_low"], frame["rate_high"] - frame["rate"]])
     ax.plot([0, 1], [0, 1], color="#555555", ls=":", label="as said")
     ax.errorbar(frame["score"], frame["rate"], yerr=np.clip(reach, 0, None), fmt="none",
                 ecolor=PALETTE[0], capsize=3)  # fmt: skip
     ax.scatter(frame["score"], frame["rate"], s=size, color=PALETTE[0], alpha=0.8,
-               label="as it came (area: people)")  # fmt: skip
+               label="as it came (larger: more people)")  # fmt: skip
     ax.set(xlabel="mean score", ylabel="share that came true", xlim=(0, 1), ylim=(0, 1),
            title=f"Calibration (n = {found.n:,}, ECE {found.ece:.3f}, "
                  f"chance alone up to {found.ece_floor:.3f})")  # fmt: skip

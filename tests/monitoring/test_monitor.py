@@ -304,3 +304,29 @@ def test_files_are_read_one_after_the_other(tmp_path):
     frame[10:].to_csv(tmp_path / "b.csv", index=False)
     read = read_source([tmp_path / "a.parquet", str(tmp_path / "b.csv")])
     pd.testing.assert_frame_equal(read, frame)
+
+
+@pytest.mark.parametrize("labels", [(False, True), ("no", "yes"), ("a", "b", "c")])
+def test_labels_of_every_kind_through_a_real_endpoint(store, tmp_path, labels):
+    frame = people(400, seed=19)
+    place = np.digitize(frame["age"], [40, 60][: len(labels) - 1]) ^ (frame["row_id"] % 9 == 0)
+    frame["employed"] = np.array(labels)[np.minimum(place, len(labels) - 1)]
+    model = LogisticRegression(max_iter=2000).fit(frame[FEATURES], frame["employed"])
+    artifact = cap.export_model(
+        model, frame[FEATURES], tmp_path / "m.onnx", name="work", version="1.0",
+        X_calibration=frame[FEATURES], y_calibration=frame["employed"], sensitive=["sex"],
+    )  # fmt: skip
+    score(store, artifact, frame)
+    with cap.serve(artifact, store=store.url) as endpoint:
+        for row in frame.to_dict("records"):
+            endpoint.predict({name: row[name] for name in FEATURES}, id=str(row["row_id"]))
+    store.record_outcomes(frame, outcome="employed", observed_at="2016-03-01")
+    found = measure(artifact, store, source=frame, replayed=True)
+    batch, live = by_key(found, "batch"), by_key(found, "live")
+    right = (artifact.predict(frame[FEATURES]).label == frame["employed"]).mean()
+    assert right > 0.6
+    for name in ("accuracy", "estimated_accuracy", "coverage", "ece", "review_share"):
+        assert batch[name, "", ""].value == pytest.approx(live[name, "", ""].value, abs=1e-6), name
+    assert live["accuracy", "", ""].value == pytest.approx(right)
+    assert live["drift_alarms", "", ""].value == batch["drift_alarms", "", ""].value == 0
+    assert live["unseen_share", "label", ""].value == 0
