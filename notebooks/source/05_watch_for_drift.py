@@ -152,22 +152,17 @@ exercises.ex_05_smallest.check(smallest, floors=floors, column=column)
 
 # %% [markdown]
 # Now a dial: turn up the share of older people, and watch five measures, each divided by its own
-# noise floor. Move the slider; without a kernel, there is a still picture below.
+# noise floor. Change the numbers in the last line, and run the cell again.
+
 
 # %%
-from ipywidgets import interact
-
-
 def turn(strength=0.3, rows=2_000):
     what = {"scenario": "older_population", "column": "AGEP", "rows": rows}
     measured = dial.sweep(people, reference, **what)
     dial.draw_sweep(measured, strength=strength, title=f"{rows:,} people")
 
 
-widget = interact(turn, strength=(0.0, 1.0, 0.1), rows=[200, 2_000, 20_000])
-
-# %%
-turn()
+turn(strength=0.3, rows=2_000)
 
 # %% [markdown]
 # *The figure in words:* the strength of the change to the right; upwards, how many floors high each
