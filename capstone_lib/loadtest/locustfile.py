@@ -23,8 +23,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import gevent  # type: ignore[import-untyped]  # it has no stubs
-import gevent.socket  # type: ignore[import-untyped]
+import gevent
+import gevent.socket
 import locust.stats
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 from locust import FastHttpUser, LoadTestShape, events, task
