@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import zmq
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine
 
 from capstone_lib.course.kernel import kernel_environment, manager_class
 from capstone_lib.course.processes import ProcessWatch
+from capstone_lib.course.stills import keep_stills
 from capstone_lib.course.verdict import Failure, failure_at, judge, show_in
 
 __all__ = ["Execution", "OnCell", "execute"]
@@ -77,7 +79,12 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has n
         if self._room < 0 and not self.flooded:
             self.flooded, self.shutdown_kernel = True, "immediate"
             self.task_poll_for_reply.cancel()
-        return None if self.flooded else super().process_message(msg, cell, cell_index)
+        try:
+            return None if self.flooded else super().process_message(msg, cell, cell_index)
+        finally:
+            # nbclient answers an output widget on the very socket on which it waits for the cell's
+            # reply, past asyncio: the wake-up call is lost then; to ask for events renews it
+            self.kc.shell_channel.socket.get(zmq.EVENTS)
 
 
 class _StrictEngine(Engine):  # type: ignore[misc]  # papermill has no types
@@ -138,6 +145,7 @@ def execute(
             start = {"env": env, "cwd": str(folder), "stdout": stream, "stderr": stream}
             stopped = _run(notebook, start=start, options=options, watch=watch, clients=clients)
         reason = _reason(stopped, clients, timeout_s, output_limit_mb, log)
+    keep_stills(notebook)
     current = clients[0].current if clients else None
     failure = failure_at(notebook, current, *reason) if reason else judge(notebook)
     if failure:
