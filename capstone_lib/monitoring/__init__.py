@@ -19,6 +19,7 @@ from capstone_lib.monitoring.report import DriftReport
 from capstone_lib.monitoring.risk import RiskCoverage, risk_coverage
 from capstone_lib.monitoring.runs import BatchRuns, measure_runs
 from capstone_lib.monitoring.tradeoff import Tradeoff, tradeoff
+from capstone_lib.monitoring.trial import Monitor, put_on_trial
 from capstone_lib.monitoring.uncertainty import Uncertainty, measure_uncertainty
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Joined",
     "LatencyProfile",
     "Measurement",
+    "Monitor",
     "Performance",
     "RiskCoverage",
     "Tradeoff",
@@ -54,6 +56,7 @@ __all__ = [
     "measure_runs",
     "measure_uncertainty",
     "measurements_frame",
+    "put_on_trial",
     "risk_coverage",
     "tradeoff",
     "window_of_requests",

@@ -1,7 +1,7 @@
 """A monitor on trial: every alarm that a window of labelled rows raises, and which are right.
 
 Do this before you trust a monitor that is silent: in windows of your size, how often would it have
-seen what you fear? The other half, how often it cries wolf, is
+seen what you fear? How often columns cry wolf, beside rules of thumb, is in
 :func:`capstone_lib.monitoring.level.false_alarms`. Neither is a measurement of a window.
 """
 
