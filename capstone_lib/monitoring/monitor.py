@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from capstone_lib.artifact.binning import Binning, answers_of
+from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.artifact.window import Window
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.answers import Answers
@@ -21,8 +22,6 @@ from capstone_lib.monitoring.estimate import estimate_performance
 from capstone_lib.monitoring.fairness import FairnessAudit
 from capstone_lib.monitoring.gather import Rows, batch_rows, live_rows, read_source, runs_of
 from capstone_lib.monitoring.group_change import compare_groups
-from capstone_lib.monitoring.groups import GroupCounts
-from capstone_lib.monitoring.measurement import Measurement, moment_text, within
 from capstone_lib.monitoring.operations import NOT_LOGGED, Traffic, measure_latency
 from capstone_lib.monitoring.outcomes import Joined, join_outcomes
 from capstone_lib.monitoring.parity import compare_features
@@ -33,6 +32,7 @@ from capstone_lib.monitoring.runs import measure_runs
 from capstone_lib.monitoring.sensitive import columns_asked, groups_of
 from capstone_lib.monitoring.uncertainty import measure_uncertainty
 from capstone_lib.store import Store
+from capstone_lib.store.measurement import Measurement, moment_text, within
 from capstone_lib.store.staleness import parse_moment
 
 if TYPE_CHECKING:

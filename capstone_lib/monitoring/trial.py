@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.artifact.model import Artifact
 from capstone_lib.artifact.window import Window
 from capstone_lib.data import scenarios
@@ -19,7 +20,6 @@ from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.drift import detect_drift
 from capstone_lib.monitoring.feature import FeatureDrift
 from capstone_lib.monitoring.group_change import compare_groups
-from capstone_lib.monitoring.groups import GroupCounts
 from capstone_lib.monitoring.performance import Performance, measure_performance
 from capstone_lib.monitoring.rates import normal_quantile
 
