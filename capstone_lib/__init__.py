@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         verify_parity,
     )
     from capstone_lib.batch import BatchRun, score_batch
-    from capstone_lib.data import Census, load_census
+    from capstone_lib.data import Census, Flights, load_census, load_flights
     from capstone_lib.loadtest import LoadTest, load_test
     from capstone_lib.monitoring import (
         DriftReport,
@@ -38,6 +38,7 @@ _HOME = {
     "DriftReport": "monitoring",
     "Endpoint": "serving",
     "FairnessAudit": "monitoring",
+    "Flights": "data",
     "Limits": "serving",
     "LoadTest": "loadtest",
     "Passport": "artifact",
@@ -49,6 +50,7 @@ _HOME = {
     "detect_drift": "monitoring",
     "export_model": "artifact",
     "load_census": "data",
+    "load_flights": "data",
     "load_model": "artifact",
     "load_test": "loadtest",
     "open_store": "store",
@@ -64,6 +66,7 @@ __all__ = [
     "DriftReport",
     "Endpoint",
     "FairnessAudit",
+    "Flights",
     "Limits",
     "LoadTest",
     "Passport",
@@ -75,6 +78,7 @@ __all__ = [
     "detect_drift",
     "export_model",
     "load_census",
+    "load_flights",
     "load_model",
     "load_test",
     "open_store",
