@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from capstone_lib.artifact.bands import Cuts
 from capstone_lib.artifact.binning import Binning, answers_of
 from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.artifact.window import Window
@@ -54,7 +55,7 @@ class _Job:
     outcomes: "pd.DataFrame"
     until: datetime | None
     replayed: bool
-    sensitive: Mapping[str, Sequence[float]]
+    sensitive: Cuts
 
 
 def measure(
@@ -190,7 +191,7 @@ def _of_changes(job: _Job, counts: GroupCounts) -> Iterator[Measurement]:
     past = job.artifact.reference_groups
     if past is None or (past.columns, past.classes) != (counts.columns, counts.classes):
         return
-    if len(counts.classes) == 2 and not any(job.sensitive.values()):
+    if len(counts.classes) == 2 and job.sensitive == job.artifact.reference_cuts:
         for one in compare_groups(past, counts):
             yield Measurement(
                 f"{one.rate}_change", one.difference, n=one.n, unit="share",
