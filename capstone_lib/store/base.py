@@ -127,7 +127,10 @@ class Store(LiveStore, MeasuredStore, ABC):
 
     @abstractmethod
     def outcomes(self) -> "pd.DataFrame":
-        """All outcomes: ``row_id``, ``outcome``, ``observed_at``, ``recorded_at``."""
+        """All outcomes: ``row_id``, ``outcome``, ``observed_at``, ``recorded_at``, ``source``.
+
+        The source is ``observed``, or ``review`` where only a reviewer says so.
+        """
 
     @abstractmethod
     def close(self) -> None:

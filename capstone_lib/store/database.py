@@ -130,11 +130,9 @@ class DatabaseStore(LiveDatabase, Store):
     ) -> int:
         """See :meth:`Store.record_outcomes`."""
         rows = outcome_rows(frame, id=id, outcome=outcome, observed_at=observed_at)
-        keys = [{"i": row["row_id"], "o": row["observed_at"]} for row in rows]
         if rows:
             with writing(self.engine) as connection:
-                connection.execute(queries.DELETE_OUTCOME, keys)
-                connection.execute(outcomes.insert(), rows)
+                queries.put_outcomes(connection, rows)
         return len(rows)
 
     def outcomes(self) -> "pd.DataFrame":

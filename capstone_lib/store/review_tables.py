@@ -1,6 +1,15 @@
 """The tables of the review desk: cases, what was decided, and what counts now."""
 
-from sqlalchemy import Column, Double, ForeignKey, Integer, Table, Text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from capstone_lib.store.tables import Plain, metadata
 
@@ -14,17 +23,19 @@ cases = Table(
     Column("source", Text, nullable=False, comment="uncertainty, audit or appeal"),
     Column("reason", Text, nullable=False, comment="in words"),
     Column("alert_id", Text, nullable=False, comment="empty: of no alert"),
-    Column("group", Text, nullable=False, comment="such as SEX=2; empty: of none"),
+    Column("group", Text, nullable=False, comment="such as SEX=2, not SEX=2; empty: of none"),
     Column("priority", Double, nullable=False, comment="higher comes first"),
     Column("opened_at", Text, nullable=False, comment="ISO time, UTC"),
     Column("model", Text, nullable=False),
     Column("version", Text, nullable=False),
     Column("features", Text, nullable=False, comment="a JSON object"),
+    Column("classes", Text, nullable=False, comment="a JSON list: the labels there are"),
     Column("score", Double, nullable=False),
     Column("label", Plain, nullable=False),
     Column("uncertainty", Double, nullable=False),
     Column("prediction_set", Text, nullable=False, comment="a JSON list of labels"),
-    Column("reasons", Text, comment="a JSON list, as explanations are"),
+    Column("reasons", Text, comment="JSON, as explanations are"),
+    Column("wanted", Integer, nullable=False, comment="how many reviewers are to decide it"),
     Column("reviewer", Text, comment="who has it now"),
     Column("held_until", Double, comment="seconds since 1970; then it is free again"),
     Column("seen_at", Double, comment="when its reviewer first saw it"),
@@ -42,6 +53,8 @@ case_decisions = Table(
     Column("label", Plain, comment="what the reviewer says; empty: cannot say"),
     Column("note", Text, nullable=False),
     Column("seconds", Double, comment="from seen to decided"),
+    Column("blind", Boolean, nullable=False, comment="before the model's answer was shown"),
+    UniqueConstraint("case_id", "reviewer"),
     sqlite_autoincrement=True,
 )
 

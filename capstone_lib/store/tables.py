@@ -160,6 +160,7 @@ outcomes = Table(
     Column("observed_at", Text, primary_key=True, comment="ISO time"),
     Column("outcome", Plain, nullable=False),
     Column("recorded_at", Text, nullable=False, comment="ISO time, UTC"),
+    Column("source", Text, primary_key=True, comment="observed, or review: a reviewer says so"),
     sqlite_with_rowid=False,
 )
 
