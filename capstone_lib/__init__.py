@@ -18,17 +18,19 @@ if TYPE_CHECKING:
         verify_parity,
     )
     from capstone_lib.batch import BatchRun, score_batch
-    from capstone_lib.data import Census, load_census
+    from capstone_lib.data import Census, Flights, load_census, load_flights
     from capstone_lib.loadtest import LoadTest, load_test
     from capstone_lib.monitoring import (
         DriftReport,
         FairnessAudit,
+        Measurement,
         Window,
         audit_fairness,
         detect_drift,
+        measure,
     )
     from capstone_lib.schema import Schema
-    from capstone_lib.serving import Endpoint, Limits, serve
+    from capstone_lib.serving import Endpoint, Limits, compare_routes, serve
     from capstone_lib.store import Store, open_store
 
 _HOME = {
@@ -38,19 +40,24 @@ _HOME = {
     "DriftReport": "monitoring",
     "Endpoint": "serving",
     "FairnessAudit": "monitoring",
+    "Flights": "data",
     "Limits": "serving",
     "LoadTest": "loadtest",
+    "Measurement": "monitoring",
     "Passport": "artifact",
     "Predictions": "artifact",
     "Schema": "schema",
     "Store": "store",
     "Window": "monitoring",
     "audit_fairness": "monitoring",
+    "compare_routes": "serving",
     "detect_drift": "monitoring",
     "export_model": "artifact",
     "load_census": "data",
+    "load_flights": "data",
     "load_model": "artifact",
     "load_test": "loadtest",
+    "measure": "monitoring",
     "open_store": "store",
     "score_batch": "batch",
     "serve": "serving",
@@ -64,19 +71,24 @@ __all__ = [
     "DriftReport",
     "Endpoint",
     "FairnessAudit",
+    "Flights",
     "Limits",
     "LoadTest",
+    "Measurement",
     "Passport",
     "Predictions",
     "Schema",
     "Store",
     "Window",
     "audit_fairness",
+    "compare_routes",
     "detect_drift",
     "export_model",
     "load_census",
+    "load_flights",
     "load_model",
     "load_test",
+    "measure",
     "open_store",
     "score_batch",
     "serve",

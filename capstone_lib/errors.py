@@ -7,6 +7,7 @@ seen, what was expected and what to do next.
 from typing import Any
 
 __all__ = [
+    "AlertError",
     "ArtifactError",
     "AuditError",
     "CapstoneError",
@@ -17,6 +18,8 @@ __all__ = [
     "MissingExtraError",
     "MonitoringError",
     "ParityError",
+    "PlaybookError",
+    "ReviewError",
     "RunError",
     "SchemaError",
     "SourceError",
@@ -107,6 +110,18 @@ class LoadTestError(CapstoneError, RuntimeError):
 
 class MonitoringError(CapstoneError, ValueError):
     """What is to be measured does not fit together."""
+
+
+class PlaybookError(CapstoneError, ValueError):
+    """A playbook is wrong; the message says in which line, and what would be right."""
+
+
+class AlertError(CapstoneError, RuntimeError):
+    """An alert, a ticket or a silence does not exist, or an action could not be done or undone."""
+
+
+class ReviewError(CapstoneError, RuntimeError):
+    """A case cannot be given, seen or decided as asked."""
 
 
 class MissingExtraError(CapstoneError, ImportError):

@@ -17,17 +17,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "MARKERS",
     "PALETTE",
+    "axes_for",
     "draw_loop",
     "draw_routes",
     "draw_shares",
     "draw_tail",
     "draw_throughput",
+    "reach_of",
     "use_style",
 ]
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 """The colours of Okabe and Ito (Wong, "Points of view: Color blindness", 2011), dark ones first."""
+
+MARKERS = "osD^vPX"
+"""Told apart without colour, in the order of :data:`PALETTE`."""
 
 _STYLE: dict[str, Any] = {
     "figure.figsize": (7.5, 4.0),
@@ -47,7 +53,6 @@ _STYLE: dict[str, Any] = {
     "lines.linewidth": 2,
     "savefig.bbox": "tight",
 }
-_MARKERS = "osD^vPX"
 _STAGES = {  # name: (place, words)
     "data": ((0, 2), "Census\ndata"),
     "train": ((1, 2), "Train"),
@@ -86,6 +91,53 @@ def use_style() -> None:
     mpl.rcParams["axes.prop_cycle"] = mpl.cycler(color=list(PALETTE))
 
 
+def axes_for(ax: "Axes | None", **options: Any) -> "Axes":
+    """Return the axes to draw on: those given, or new ones.
+
+    Parameters
+    ----------
+    ax
+        What the caller was given.
+    **options
+        For ``matplotlib.pyplot.subplots``, if there are none yet.
+
+    Raises
+    ------
+    MissingExtraError
+        If there are none, and Matplotlib is not installed.
+    """
+    if ax is not None:
+        return ax
+    try:
+        plt: Any = import_module("matplotlib.pyplot")
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("matplotlib", "notebook") from error
+    made: Axes = plt.subplots(**options)[1]
+    return made
+
+
+def reach_of(value: Any, low: Any, high: Any) -> np.ndarray:
+    """Return how far an interval reaches below and above its value, as ``errorbar`` wants it.
+
+    Parameters
+    ----------
+    value, low, high : array of shape (n,)
+        In one unit. An end that is on the wrong side by rounding, or not known (NaN), reaches 0.
+
+    Returns
+    -------
+    numpy.ndarray of shape (2, n)
+
+    Examples
+    --------
+    >>> reach_of([0.5, 1.0], [0.25, np.nan], [1.0, 0.99]).tolist()
+    [[0.25, 0.0], [0.5, 0.0]]
+    """
+    value, low, high = (np.asarray(one, dtype=float) for one in (value, low, high))
+    reach: np.ndarray = np.nan_to_num([value - low, high - value])
+    return reach.clip(min=0)
+
+
 def draw_loop(*, here: Sequence[str] = (), ax: "Axes | None" = None) -> "Axes":
     """Draw the loop of the course: from the data to a decision, and back.
 
@@ -105,7 +157,7 @@ def draw_loop(*, here: Sequence[str] = (), ax: "Axes | None" = None) -> "Axes":
     unknown = [name for name in here if name not in _STAGES]
     if unknown:
         raise ValueError(f"no stage {', '.join(unknown)}; there are {', '.join(_STAGES)}")
-    ax = _axes(ax, figsize=(8.5, 3.6))
+    ax = axes_for(ax, figsize=(8.5, 3.6))
     ax.set(xlim=(-0.5, 4.5), ylim=(-0.1, 2.9))
     ax.axis("off")
     drawn = {name: _box(ax, name, bold=name in here) for name in _STAGES}
@@ -142,14 +194,17 @@ def draw_shares(
     -----
     The interval is Wilson's (1927), which stays between 0 and 1 in small groups too.
     """
+    from capstone_lib.monitoring.rates import wilson
+
     names, place = np.unique(np.asarray(groups), return_inverse=True)
     counts = np.bincount(place)
-    shares = np.bincount(place, weights=np.asarray(values, dtype=float)) / counts
-    low, high = _wilson(shares, counts)
-    ax = _axes(ax)
+    ones = np.bincount(place, weights=np.asarray(values, dtype=float))
+    shares = ones / counts
+    low, high = wilson(ones, counts, level=0.95)
+    ax = axes_for(ax)
     at = np.arange(len(names))
-    reach = np.maximum([shares - low, high - shares], 0)
-    ax.errorbar(at, 100 * shares, yerr=100 * reach, fmt="o", capsize=4)
+    reach = 100 * reach_of(shares, low, high)
+    ax.errorbar(at, 100 * shares, yerr=reach, fmt="o", capsize=4)
     ticks = [f"{name}\nn = {count:,}" for name, count in zip(names, counts, strict=True)]
     ax.set_xticks(at, ticks, fontsize="small")
     ax.set(xlabel=xlabel, ylabel=f"{ylabel} (%)", ylim=(0, 100))
@@ -167,8 +222,8 @@ def draw_throughput(measured: "pd.DataFrame", *, ax: "Axes | None" = None) -> "A
     ax
         Where to draw; new axes by default. Both are logarithmic.
     """
-    ax = _axes(ax)
-    for marker, (way, rows) in zip(_MARKERS, measured.groupby("way", sort=False), strict=False):
+    ax = axes_for(ax)
+    for marker, (way, rows) in zip(MARKERS, measured.groupby("way", sort=False), strict=False):
         ax.plot(rows["batch_size"], rows["rows_per_s"], marker=marker, label=str(way))
     ax.set(xscale="log", yscale="log", xlabel="rows a call", ylabel="rows a second")
     ax.xaxis.set_major_formatter("{x:,.0f}")
@@ -187,7 +242,7 @@ def draw_tail(latencies: "Mapping[str, Any]", *, ax: "Axes | None" = None) -> "A
     ax
         Where to draw; new axes by default. Both are logarithmic, so that the tail has room.
     """
-    ax = _axes(ax)
+    ax = axes_for(ax)
     for colour, (name, values) in zip(PALETTE, latencies.items(), strict=False):
         times = np.sort(np.asarray(values, dtype=float))
         longer = 1 - np.arange(len(times)) / len(times)
@@ -219,7 +274,7 @@ def draw_routes(
     ax
         Where to draw; new axes by default.
     """
-    ax = _axes(ax)
+    ax = axes_for(ax)
     times = [frame[name] for frame, name in ((requests, "received_at"), (changes, "changed_at"))]
     begin = min(part.min() for part in times)
     at, changed = ((part - begin).dt.total_seconds() for part in times)
@@ -236,17 +291,6 @@ def draw_routes(
     return ax
 
 
-def _axes(ax: "Axes | None", **options: Any) -> "Axes":
-    if ax is not None:
-        return ax
-    try:
-        from matplotlib import pyplot as plt
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("matplotlib", "notebook") from error
-    made: Axes = plt.subplots(**options)[1]
-    return made
-
-
 def _box(ax: "Axes", name: str, *, bold: bool) -> Any:
     from matplotlib.patches import FancyBboxPatch
 
@@ -260,10 +304,3 @@ def _box(ax: "Axes", name: str, *, bold: bool) -> Any:
     ink = "white" if bold else "black"
     ax.text(x, y, words, ha="center", va="center", color=ink, fontsize=9.5, zorder=3)
     return box
-
-
-def _wilson(shares: Any, counts: Any, z: float = 1.959964) -> tuple[Any, Any]:
-    centre = (shares + z**2 / (2 * counts)) / (1 + z**2 / counts)
-    spread = np.sqrt(shares * (1 - shares) / counts + z**2 / (4 * counts**2))
-    half = z * spread / (1 + z**2 / counts)
-    return centre - half, centre + half

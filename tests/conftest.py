@@ -1,6 +1,7 @@
 """What tests of several packages share."""
 
 import shutil
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,10 @@ import pytest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# A shell that starts tests in the background has them ignore Ctrl-C, and their children inherit it:
+# then a test that interrupts a program waits for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NO_BROWSER = (
     "no Chromium and no Chrome on this machine, so nobody has looked at the pages; install one "

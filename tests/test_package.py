@@ -1,7 +1,9 @@
 """The front door: light to open, and every name behind it there."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +31,17 @@ def test_the_engine_needs_neither_jupyter_nor_a_web_server_nor_a_plotting_librar
 def test_every_public_name_is_there_and_documented(name):
     assert getattr(cap, name).__doc__
     assert name in dir(cap)
+
+
+def test_the_names_are_told_once_and_alike():
+    tree = ast.parse(Path(cap.__file__).read_text())
+    told = [
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("capstone_lib.")
+        for alias in node.names
+    ]
+    assert cap.__all__ == sorted(cap._HOME) == sorted(told)
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -1,3 +1,5 @@
+import sys
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -6,6 +8,7 @@ from matplotlib import pyplot as plt
 from scipy.stats import binomtest
 
 from capstone_lib import plots
+from capstone_lib.errors import MissingExtraError
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +36,20 @@ def test_the_style_gives_every_figure_the_palette_and_a_white_ground():
 def test_the_first_colours_stand_out_from_white_as_lines_must():
     for colour in plots.PALETTE[:3]:
         assert 1.05 / (luminance(colour) + 0.05) >= 3, colour
+
+
+def test_figures_go_where_they_are_told_or_on_new_axes():
+    _, given = plt.subplots()
+    assert plots.axes_for(given, figsize=(1, 1)) is given
+    new = plots.axes_for(None, figsize=(3, 2))
+    assert new is not given
+    assert tuple(new.figure.get_size_inches()) == (3, 2)
+
+
+def test_without_matplotlib_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(MissingExtraError, match=r"capstone-lib\[notebook\]"):
+        plots.axes_for(None)
 
 
 def test_the_loop_shows_every_stage_inside_the_picture_and_no_two_overlap():

@@ -48,6 +48,7 @@ def shipped(folder: Path) -> set[str]:
     [
         ("capstone_lib", "capstone_lib"),
         ("data/census", "capstone_lib/data/census"),
+        ("data/flights", "capstone_lib/data/flights"),
         ("nbconfig", "capstone_lib/course/nbconfig"),
         ("notebooks", "capstone_lib/course/notebooks"),
     ],

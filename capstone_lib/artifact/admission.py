@@ -4,7 +4,7 @@ Every refusal names what was seen, what was expected and what to do.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -114,7 +114,9 @@ def check_predict(
         )
 
 
-def check_sensitive(sensitive: Sequence[str], X_calibration: Any, y_calibration: Any) -> None:
+def check_sensitive(
+    sensitive: Sequence[str] | Mapping[str, Any], X_calibration: Any, y_calibration: Any
+) -> None:
     """Refuse sensitive columns that held-out rows with labels do not have."""
     if isinstance(sensitive, str):
         raise ArtifactError(f"sensitive is a list of columns; write [{sensitive!r}]")

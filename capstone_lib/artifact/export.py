@@ -3,7 +3,7 @@
 Nothing is written unless the graph gives the pipeline's answers on every row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -54,7 +54,7 @@ def export_model(
     threshold: float | None = None,
     review_budget: float | None = None,
     group_thresholds: GroupThresholds | None = None,
-    sensitive: Sequence[str] = (),
+    sensitive: Sequence[str] | Mapping[str, Sequence[float] | None] = (),
     schema: Schema | None = None,
     words: Schema | None = None,
     tolerance: float = 1e-5,
@@ -94,10 +94,11 @@ def export_model(
         one of the features must be in ``X_calibration``, and in every row that is scored; so must
         the case's number of a rule with a coin. The label may then leave the prediction set, which
         stays the probabilities' own.
-    sensitive : sequence of str, optional
+    sensitive : sequence of str, or mapping of str to cuts, optional
         Columns of ``X_calibration`` by which fairness is watched, features or not: the file then
         carries counts of right and wrong decisions by group, :attr:`Artifact.reference_groups`, and
-        with them how many such people there are in each group.
+        with them how many such people there are in each group. Cuts put a number into bands:
+        ``{"SEX": None, "AGEP": [25, 45, 65]}``.
     schema : Schema, optional
         If it is known better than training data shows it.
     words : Schema, optional

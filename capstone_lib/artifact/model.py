@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from capstone_lib.artifact.bands import Cuts
 from capstone_lib.artifact.group_head import group_feed
 from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.artifact.passport import KEY, Passport
@@ -166,6 +167,15 @@ class Artifact:
         """Decisions by group on held-out rows; None unless export was told ``sensitive``."""
         kept = (self.passport.reference or {}).get("groups")
         return None if kept is None else GroupCounts.from_dict(kept)
+
+    @cached_property
+    def reference_cuts(self) -> Cuts:
+        """The columns of :attr:`reference_groups`, each with the cuts between its bands, if any."""
+        kept = (self.passport.reference or {}).get("groups")
+        if kept is None:
+            return {}
+        cuts = kept.get("cuts", {})
+        return {name: tuple(cuts.get(name, ())) for name in kept["columns"]}
 
     @cached_property
     def session(self) -> Any:

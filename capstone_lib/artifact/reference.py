@@ -1,12 +1,13 @@
 """What a passport keeps of held-out rows, for later windows to be compared with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from capstone_lib.artifact.admission import class_index
+from capstone_lib.artifact.bands import banded, cuts_of
 from capstone_lib.artifact.binning import Binning
 from capstone_lib.artifact.group_proof import with_cases
 from capstone_lib.artifact.groups import GroupCounts
@@ -18,7 +19,12 @@ from capstone_lib.artifact.window import Window
 __all__ = ["reference_of", "with_meaning"]
 
 
-def reference_of(artifact: Artifact, rows: Any, y: Any, sensitive: Sequence[str]) -> dict[str, Any]:
+def reference_of(
+    artifact: Artifact,
+    rows: Any,
+    y: Any,
+    sensitive: Sequence[str] | Mapping[str, Sequence[float] | None],
+) -> dict[str, Any]:
     """Counts of rows and of what the model says of them; decisions by group if they are asked for.
 
     Parameters
@@ -28,8 +34,8 @@ def reference_of(artifact: Artifact, rows: Any, y: Any, sensitive: Sequence[str]
     rows : pandas.DataFrame of n_rows
     y : array of shape (n_rows,), or None
         Labels, needed only for ``sensitive``.
-    sensitive : sequence of str
-        Columns of ``rows``.
+    sensitive : sequence of str, or mapping of str to cuts
+        Columns of ``rows``; cuts put numbers into bands.
     """
     passport = artifact.passport
     said = artifact.predict(with_cases(passport.group_rule, rows))
@@ -37,14 +43,16 @@ def reference_of(artifact: Artifact, rows: Any, y: Any, sensitive: Sequence[str]
     window = Window.of(rows, binning=binning, predictions=said, name="reference")
     if not sensitive:
         return {"window": window.to_dict()}
+    cuts = cuts_of(sensitive)
     counts = GroupCounts.of(
         y,
         said.label,
-        sensitive_features=rows[list(sensitive)],
+        sensitive_features=banded(rows, cuts),
         y_score=said.score if len(passport.classes) == 2 else None,
         classes=passport.classes,
     )
-    return {"window": window.to_dict(), "groups": counts.to_dict()}
+    kept = counts.to_dict() | {"cuts": {name: ends for name, ends in cuts.items() if ends}}
+    return {"window": window.to_dict(), "groups": kept}
 
 
 def with_meaning(passport: Passport, bare: Artifact, X: Any, y: Any) -> Passport:

@@ -102,7 +102,7 @@ def monitor(
     replaces what was kept of it. What could not be measured is listed with the reason.
     """
     from capstone_lib.artifact import load_model
-    from capstone_lib.monitoring.monitor import measure
+    from capstone_lib.monitoring import measure
     from capstone_lib.store import open_store
 
     if start is not None and end is not None and start >= end:

@@ -12,7 +12,7 @@ from capstone_lib.artifact.window import Window
 from capstone_lib.data import scenarios
 from capstone_lib.monitoring.drift import detect_drift
 from capstone_lib.monitoring.noise import psi_floor
-from capstone_lib.plots import PALETTE
+from capstone_lib.plots import MARKERS, PALETTE, axes_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,6 @@ _MEASURES = {
     "kolmogorov_smirnov": "Kolmogorov-Smirnov",
     "wasserstein": "Wasserstein",
 }
-_MARKERS = "osD^v"
 
 
 def psi_floors(
@@ -80,9 +79,9 @@ def draw_floors(
     ax
         Where to draw; new axes by default. Both are logarithmic.
     """
-    ax = _axes(ax)
+    ax = axes_for(ax)
     for place, name in enumerate(floors.columns):
-        colour, marker = PALETTE[place], _MARKERS[place % len(_MARKERS)]
+        colour, marker = PALETTE[place], MARKERS[place % len(MARKERS)]
         ax.plot(floors.index, floors[name], marker=marker, color=colour, label=f"floor of {name}")
     ax.axhline(threshold, color="#555555", linestyle="--", label=f"rule of thumb: {threshold:g}")
     ax.set(xscale="log", yscale="log", xlabel="rows in the window", ylabel="PSI")
@@ -159,10 +158,10 @@ def draw_sweep(
     ax
         Where to draw; new axes by default. The y axis is logarithmic.
     """
-    ax = _axes(ax)
+    ax = axes_for(ax)
     for place, name in enumerate(measured.columns):
         values = measured[name].clip(lower=0.02)
-        marker = _MARKERS[place % len(_MARKERS)]
+        marker = MARKERS[place % len(MARKERS)]
         ax.plot(measured.index, values, marker=marker, color=PALETTE[place], label=name)
     ax.axhline(1, color="#555555", linestyle="--", label="noise floor")
     ax.axvline(strength, color="#555555", linestyle=":")
@@ -171,12 +170,3 @@ def draw_sweep(
     ax.yaxis.set_major_formatter("{x:g}")
     ax.legend(fontsize="small")
     return ax
-
-
-def _axes(ax: "Axes | None") -> "Axes":
-    if ax is not None:
-        return ax
-    from matplotlib import pyplot as plt
-
-    made: Axes = plt.subplots()[1]
-    return made

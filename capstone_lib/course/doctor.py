@@ -104,10 +104,10 @@ def check_workspace(workspace: str | Path | None, *, need_mb: float = DISK_MB) -
 
 def check_data(folder: Path | None = None) -> Check:
     """Check that the census files are those that were shipped."""
-    from capstone_lib.data.files import census_folder, read_checked
+    from capstone_lib.data.files import data_folder, read_checked
 
     try:
-        place = census_folder(*([folder] if folder else []))
+        place = data_folder("census", *([folder] if folder else []))
         names = [line.split()[-1] for line in (place / _SUMS).read_text("utf-8").splitlines()]
         for name in names:
             read_checked(place, name.lstrip("*"))

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from capstone_lib.data.dictionary import Dictionary, Entry, load_dictionary
-from capstone_lib.data.files import census_folder, read_checked
+from capstone_lib.data.files import data_folder, read_checked
 from capstone_lib.data.hashing import below, hash_ids, unit_interval
 from capstone_lib.errors import DataError
 from capstone_lib.schema import Column, Schema
@@ -296,8 +296,7 @@ def load_census(*, adults: bool = True, seed: int = 0, folder: Path | str | None
     ['AGEP', 'SCHL', 'MAR', 'RELP', 'DIS', 'CIT', 'MIG', 'MIL', 'ANC', 'NATIVITY', 'DEAR', 'DEYE',
      'DREM', 'SEX', 'RAC1P']
     """
-    census = Census(
-        census_folder(*([Path(folder)] if folder is not None else [])), adults=adults, seed=seed
-    )
+    places = [Path(folder)] if folder is not None else []
+    census = Census(data_folder("census", *places), adults=adults, seed=seed)
     load_dictionary(census.folder)
     return census

@@ -1,6 +1,7 @@
 """Find the shipped files and read them only if they are what they should be.
 
-A checkout has them in ``data/census``; an installed wheel carries them beside this module.
+A checkout has them in ``data/``, a folder for each data set; an installed wheel carries those
+folders beside this module.
 """
 
 from hashlib import sha256
@@ -8,28 +9,35 @@ from pathlib import Path
 
 from capstone_lib.errors import DataError
 
-__all__ = ["census_folder", "read_checked"]
+__all__ = ["data_folder", "read_checked"]
 
 _SUMS = "SHA256SUMS"
-_IN_WHEEL = Path(__file__).parent / "census"
-_IN_CHECKOUT = Path(__file__).parents[2] / "data" / "census"
-_CURE = "restore it with `git checkout -- data/census`, or install capstone-lib again"
+_IN_WHEEL = Path(__file__).parent
+_IN_CHECKOUT = Path(__file__).parents[2] / "data"
+_CURE = "restore it with `git checkout -- data`, or install capstone-lib again"
 
 
-def census_folder(*places: Path) -> Path:
-    """Return the folder that holds the census files: the first of ``places`` that has them.
+def data_folder(name: str, *places: Path) -> Path:
+    """Return the folder that holds a data set: the first of ``places`` that has its files.
+
+    Parameters
+    ----------
+    name : str
+        The data set, such as ``"census"``.
+    *places : Path
+        Other folders to look at than the wheel's and the checkout's.
 
     Raises
     ------
     DataError
         No place has them.
     """
-    places = places or (_IN_WHEEL, _IN_CHECKOUT)
+    places = places or (_IN_WHEEL / name, _IN_CHECKOUT / name)
     for folder in places:
         if (folder / _SUMS).is_file():
             return folder
     raise DataError(
-        f"the census files are not there: no {_SUMS} in {' or '.join(map(str, places))}; {_CURE}"
+        f"the {name} files are not there: no {_SUMS} in {' or '.join(map(str, places))}; {_CURE}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from capstone_lib.errors import MissingExtraError
+from capstone_lib.plots import PALETTE, axes_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,9 +34,7 @@ def draw_ramp(result: "LoadTest", *, ax: "Axes | None" = None) -> "Axes":
     ax
         Where to draw; new axes by default. Latency is logarithmic.
     """
-    from capstone_lib.plots import PALETTE
-
-    ax = _axes(ax)
+    ax = axes_for(ax, layout="constrained")
     steps = sorted(result.steps, key=lambda step: step.load)
     load = [step.load for step in steps]
     for (name, label, marker), colour in zip(
@@ -97,7 +95,7 @@ def draw_times(
     ax
         Where to draw; new axes by default. Both are logarithmic.
     """
-    ax = _axes(ax)
+    ax = axes_for(ax, layout="constrained")
     names = labels or [step.load_words for step in steps]
     least = 1.0
     for step, name in zip(steps, names, strict=True):
@@ -129,14 +127,3 @@ def _ticks_of_time(axis: "Axis") -> None:
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=20))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter("{x:g}")
-
-
-def _axes(ax: "Axes | None") -> "Axes":
-    if ax is not None:
-        return ax
-    try:
-        from matplotlib import pyplot as plt
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("matplotlib", "notebook") from error
-    made: Axes = plt.subplots(layout="constrained")[1]
-    return made

@@ -1,14 +1,13 @@
 """Measurements of a model at work: each with a size, an interval and what it rests on."""
 
+from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.artifact.window import Window
 from capstone_lib.monitoring.calibration import Calibration, measure_calibration
 from capstone_lib.monitoring.drift import detect_drift
 from capstone_lib.monitoring.estimate import Estimate, estimate_performance
 from capstone_lib.monitoring.fairness import FairnessAudit, audit_fairness
-from capstone_lib.monitoring.groups import GroupCounts
 from capstone_lib.monitoring.level import false_alarms
 from capstone_lib.monitoring.live import features_of, window_of_requests
-from capstone_lib.monitoring.measurement import Measurement, measurements_frame
 from capstone_lib.monitoring.mitigation import fit_group_thresholds, group_thresholds_of
 from capstone_lib.monitoring.monitor import measure
 from capstone_lib.monitoring.operations import LatencyProfile, Traffic, measure_latency
@@ -19,7 +18,9 @@ from capstone_lib.monitoring.report import DriftReport
 from capstone_lib.monitoring.risk import RiskCoverage, risk_coverage
 from capstone_lib.monitoring.runs import BatchRuns, measure_runs
 from capstone_lib.monitoring.tradeoff import Tradeoff, tradeoff
+from capstone_lib.monitoring.trial import Monitor, put_on_trial
 from capstone_lib.monitoring.uncertainty import Uncertainty, measure_uncertainty
+from capstone_lib.store.measurement import Measurement, measurements_frame
 
 __all__ = [
     "BatchRuns",
@@ -32,6 +33,7 @@ __all__ = [
     "Joined",
     "LatencyProfile",
     "Measurement",
+    "Monitor",
     "Performance",
     "RiskCoverage",
     "Tradeoff",
@@ -54,6 +56,7 @@ __all__ = [
     "measure_runs",
     "measure_uncertainty",
     "measurements_frame",
+    "put_on_trial",
     "risk_coverage",
     "tradeoff",
     "window_of_requests",

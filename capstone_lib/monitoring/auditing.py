@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.monitoring.bootstrap import lower_bound_of_means
 from capstone_lib.monitoring.errors_by_group import GroupErrors
 from capstone_lib.monitoring.gaps import GAPS, Compared, Gap, compare_rates, gap_of, judge
-from capstone_lib.monitoring.groups import GroupCounts
 from capstone_lib.monitoring.rates import RATES, normal_quantile, one_vs_rest, rate_of, wilson
 
 __all__ = ["Estimate", "GroupResult", "audit"]

@@ -1,13 +1,11 @@
 """Figures of what a model knows of itself: risk and coverage, calibration, what was estimated."""
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from capstone_lib.errors import MissingExtraError
-from capstone_lib.plots import PALETTE
+from capstone_lib.plots import PALETTE, axes_for, reach_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +30,7 @@ def draw_risk(
     marked
         A coverage to point out.
     """
-    ax = _axes(ax)
+    ax = axes_for(ax)
     frame = curve.to_frame()
     ax.fill_between(frame["coverage"], frame["low"], frame["high"], color=PALETTE[0], alpha=0.2)
     ax.plot(frame["coverage"], frame["risk"], color=PALETTE[0], label="surest first")
@@ -59,12 +57,12 @@ def draw_calibration(found: "Calibration", *, ax: "Axes | None" = None) -> "Axes
     ax
         Where to draw; new axes by default.
     """
-    ax = _axes(ax)
+    ax = axes_for(ax)
     frame = found.frame
     size = 10 + 190 * frame["n"] / frame["n"].max()
-    reach = np.array([frame["rate"] - frame["rate_low"], frame["rate_high"] - frame["rate"]])
+    reach = reach_of(frame["rate"], frame["rate_low"], frame["rate_high"])
     ax.plot([0, 1], [0, 1], color="#555555", ls=":", label="as said")
-    ax.errorbar(frame["score"], frame["rate"], yerr=np.clip(reach, 0, None), fmt="none",
+    ax.errorbar(frame["score"], frame["rate"], yerr=reach, fmt="none",
                 ecolor=PALETTE[0], capsize=3)  # fmt: skip
     ax.scatter(frame["score"], frame["rate"], s=size, color=PALETTE[0], alpha=0.8,
                label="as it came (larger: more people)")  # fmt: skip
@@ -98,15 +96,14 @@ def draw_estimates(
     ax
         Where to draw; new axes by default.
     """
-    ax = _axes(ax)
+    ax = axes_for(ax)
     places = np.arange(len(windows))
     value, low, high = _parts(estimated)
     ax.fill_between(places, low, high, color=PALETTE[0], alpha=0.2)
     ax.plot(places, value, color=PALETTE[0], label="estimated before outcomes came")
     value, low, high = _parts(realized)
-    reach = np.clip(np.array([value - low, high - value]), 0, None)
-    ax.errorbar(places, value, yerr=reach, fmt="o", color=PALETTE[1], capsize=3,
-                label="realized")  # fmt: skip
+    reach = reach_of(value, low, high)
+    ax.errorbar(places, value, yerr=reach, fmt="o", color=PALETTE[1], capsize=3, label="realized")
     step = max(1, len(windows) // 12)
     ax.set_xticks(places[::step], list(windows)[::step], rotation=45, ha="right")
     ax.set(xlabel="window", ylabel=label, title=f"{label}: estimated and realized")
@@ -123,14 +120,3 @@ def _percent(ax: "Axes") -> None:
 
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0))
-
-
-def _axes(ax: "Axes | None") -> "Axes":
-    if ax is not None:
-        return ax
-    try:
-        plt: Any = import_module("matplotlib.pyplot")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("matplotlib", "notebook") from error
-    made: Axes = plt.subplots()[1]
-    return made

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from capstone_lib.monitoring.feature import FeatureDrift
-from capstone_lib.monitoring.measurement import Measurement
 from capstone_lib.monitoring.rates import wilson
+from capstone_lib.store.measurement import Measurement
 
 if TYPE_CHECKING:
     from capstone_lib.monitoring.report import DriftReport

@@ -39,7 +39,7 @@ class GroupErrors:
     ----------
     columns : tuple of str
     groups : tuple of tuple
-        As of :class:`~capstone_lib.monitoring.groups.GroupCounts`.
+        As of :class:`~capstone_lib.artifact.groups.GroupCounts`.
     n : numpy.ndarray of int64, shape (n_groups,)
     sums : numpy.ndarray of float64, shape (n_groups, 4)
         Of the errors, of their size, of their squares and of their fourth powers.

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.auditing import Estimate, GroupResult, audit
 from capstone_lib.monitoring.errors_by_group import GroupErrors
 from capstone_lib.monitoring.gaps import Gap
-from capstone_lib.monitoring.groups import GroupCounts
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from capstone_lib.monitoring.measurement import Measurement
+    from capstone_lib.store.measurement import Measurement
 
 __all__ = ["Estimate", "FairnessAudit", "GroupResult", "audit_fairness"]
 
@@ -190,7 +190,7 @@ class FairnessAudit:
         Parameters
         ----------
         **window
-            What else a :class:`~capstone_lib.monitoring.measurement.Measurement` has: the window's
+            What else a :class:`~capstone_lib.store.measurement.Measurement` has: the window's
             start and end, the model and its version, the traffic.
         """
         from capstone_lib.monitoring.fairness_table import rows_of

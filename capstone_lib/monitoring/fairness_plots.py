@@ -1,11 +1,11 @@
 """Figures of fairness: groups as points with intervals and counts, and what equality costs."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from capstone_lib.errors import MissingExtraError, MonitoringError
+from capstone_lib.errors import MonitoringError
+from capstone_lib.plots import PALETTE, axes_for, reach_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_groups", "draw_tradeoff"]
 
-_JUDGED, _SMALL, _ALL = "#0072b2", "#777777", "#d55e00"
+_JUDGED, _SMALL, _ALL = PALETTE[0], "#777777", PALETTE[1]
 _SHARES = {"calibration", "mean_error", "mean_absolute_error", "root_mean_squared_error"}
 
 
@@ -55,7 +55,7 @@ def draw_groups(
     rate = rate or ("false_positive_rate" if "false_positive_rate" in known else "mean_error")
     if rate not in known:
         raise MonitoringError(f"no rate {rate!r}; there are {', '.join(known)}")
-    ax = _axes(ax, figsize=(7.5, 1.4 + 0.3 * len(groups)))
+    ax = axes_for(ax, figsize=(7.5, 1.4 + 0.3 * len(groups)))
     percent = 1 if rate in _SHARES - {"calibration"} else 100
     ticks = []
     for place, group in enumerate(groups):
@@ -65,8 +65,7 @@ def draw_groups(
             ax.text(0.02, place, "not defined", va="center", fontsize="small", color=_SMALL,
                     transform=ax.get_yaxis_transform())  # fmt: skip
             continue
-        ends = [percent * (one.value - one.low), percent * (one.high - one.value)]
-        reach = np.nan_to_num(np.maximum(np.array(ends)[:, None], 0))
+        reach = percent * reach_of([one.value], [one.low], [one.high])
         enough = one.n >= audit.min_group
         colour, fill = (_JUDGED, _JUDGED) if enough else (_SMALL, "white")
         ax.errorbar(percent * one.value, place, xerr=reach, fmt="o", ms=6, capsize=3, lw=1.5,
@@ -98,16 +97,15 @@ def draw_tradeoff(curve: "Tradeoff", *, ax: "Axes | None" = None) -> "Axes":
     ax : matplotlib.axes.Axes, optional
         Where to draw; new axes by default.
     """
-    ax = _axes(ax, figsize=(7.5, 4.4))
+    ax = axes_for(ax, figsize=(7.5, 4.4))
     frame = 100 * curve.to_frame()
     for place, (colour, marker) in enumerate([(_ALL, "D"), *[(_JUDGED, "o")] * (len(frame) - 1)]):
         row = frame.iloc[place]
-        ends = [[row[f"{name}_low"], row[f"{name}_high"]] for name in ("gap", "error")]
-        reach = [
-            np.maximum([[row[name] - low], [high - row[name]]], 0)
-            for name, (low, high) in zip(("gap", "error"), ends, strict=True)
-        ]
-        ax.errorbar(row["gap"], row["error"], xerr=reach[0], yerr=reach[1], fmt=marker, ms=7,
+        across, along = (
+            reach_of([row[name]], [row[f"{name}_low"]], [row[f"{name}_high"]])
+            for name in ("gap", "error")
+        )
+        ax.errorbar(row["gap"], row["error"], xerr=across, yerr=along, fmt=marker, ms=7,
                     capsize=3, lw=1, color=colour)  # fmt: skip
         words = "plain threshold" if place == 0 else f"within {row['tolerance']:.3g}"
         ax.annotate(words, (row["gap"], row["error"]), xytext=(5, -13 if place == 0 else 5),
@@ -139,14 +137,3 @@ def _mark_all(ax: "Axes", groups: list["GroupResult"], rate: str, percent: int) 
         return
     mean = sum(one.value * one.n for one in known) / sum(one.n for one in known)
     ax.axvline(percent * mean, color=_ALL, ls="--", lw=1.2, label="everybody")
-
-
-def _axes(ax: "Axes | None", **options: Any) -> "Axes":
-    if ax is not None:
-        return ax
-    try:
-        plt: Any = import_module("matplotlib.pyplot")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("matplotlib", "notebook") from error
-    made: Axes = plt.subplots(**options)[1]
-    return made

@@ -6,7 +6,7 @@ from typing import Any
 from capstone_lib.monitoring.auditing import GroupResult
 from capstone_lib.monitoring.errors_by_group import ERRORS
 from capstone_lib.monitoring.gaps import Gap
-from capstone_lib.monitoring.measurement import Measurement
+from capstone_lib.store.measurement import Measurement
 
 __all__ = ["rows_of"]
 

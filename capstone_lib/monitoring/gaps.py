@@ -54,7 +54,9 @@ class Gap:
         The largest rate less the smallest, and the smallest by the largest; NaN if fewer than two
         groups can be judged.
     low, high, ratio_low, ratio_high : float
-        Their intervals, which allow for the choice of the two groups among all.
+        Their intervals, which allow for the choice of the two groups among all; NaN if fewer than
+        two groups can be judged. They end where the figures themselves do: no difference is below
+        0, no difference of rates above 1, no ratio outside 0 to 1.
     lower_bound : float
         The difference that is there at least: 0 if chance alone may explain what is seen. What an
         alert should look at.
@@ -118,6 +120,8 @@ class Compared:
         means nothing.
     at_least : callable
         From the number of rates looked at together to the lower bound.
+    largest : float
+        What no difference can exceed: 1 for rates, infinity for a regression's errors.
     """
 
     rate: str
@@ -127,6 +131,7 @@ class Compared:
     spread: Spread | None
     log_spread: Spread | None
     at_least: Callable[[int], float]
+    largest: float
 
 
 def compare_rates(
@@ -143,12 +148,18 @@ def compare_rates(
     Parameters
     ----------
     tables : array of int, shape (n_groups, 2, 2)
+        Counts of true class by decided class, negative before positive.
     names : sequence of str
         The groups.
     min_group : int
         People a rate's denominator must have for a group to be judged.
     n_boot, level, seed
         Replicates, level of intervals, and what the draws depend on.
+
+    Returns
+    -------
+    dict of str to Compared
+        A rate's name to what was found.
     """
     drawn = replicate(tables, n_boot=n_boot, seed=seed)
     wanted = dict.fromkeys(rate for rates in GAPS.values() for rate in rates)
@@ -164,6 +175,7 @@ def compare_rates(
             enough,
             rate_of(rate, drawn[enough]),
             partial(_at_least, part[enough], whole[enough], level),
+            largest=1.0,
         )
     return compared
 
@@ -181,8 +193,32 @@ def judge(
     at_least: Callable[[int], float],
     *,
     has_ratio: bool = True,
+    largest: float = float("inf"),
 ) -> Compared:
-    """Set the groups that can be judged against one another; ``drawn`` are their replicates."""
+    """Set the groups that can be judged against one another.
+
+    Parameters
+    ----------
+    rate : str
+        Its name.
+    names : sequence of str
+        The groups.
+    values : array of shape (n_groups,)
+        The rate of each; NaN where not defined.
+    enough : array of bool, shape (n_groups,)
+        Which groups can be judged.
+    drawn : array of shape (number of these, n_boot)
+        Their replicates.
+    at_least, largest
+        As of :class:`Compared`.
+    has_ratio : bool, default True
+        Whether one value by another means something: not if it may be below 0.
+
+    Returns
+    -------
+    Compared
+        Without spreads if fewer than two groups can be judged.
+    """
     pairs = len(drawn) > 1
     logs = np.log(np.maximum(drawn, _TINY)) if pairs and has_ratio else None
     return Compared(
@@ -193,13 +229,31 @@ def judge(
         spread_of(drawn) if pairs else None,
         None if logs is None else spread_of(logs),
         at_least,
+        largest,
     )
 
 
 def gap_of(
     name: str, compared: Sequence[Compared], *, over: tuple[str, ...], label: Any, level: float
 ) -> Gap:
-    """Make a gap of one rate, or of several of which the worst counts."""
+    """Make a gap of one rate, or of several of which the worst counts.
+
+    Parameters
+    ----------
+    name : str
+        Of the gap.
+    compared : sequence of Compared
+        One rate or several, of the same groups.
+    over, label
+        As of :class:`Gap`.
+    level : float
+        Of the intervals.
+
+    Returns
+    -------
+    Gap
+        With NaN for its figures if fewer than two groups can be judged in any of the rates.
+    """
     judged = [one for one in compared if one.spread is not None] or list(compared)
     worst = max(judged, key=lambda one: _or(_distance(one.values[one.enough]), -1.0))
     difference = _distance(worst.values[worst.enough])
@@ -237,6 +291,8 @@ def _difference_interval(
     if not spreads:
         return _NAN, _NAN
     low, high = range_interval(spreads, level=level)
+    # what is impossible is left out, which cannot leave out the truth
+    high = min(high, max(one.largest for one in judged))
     # with many small groups the band of the replicates is a little too narrow below
     return min(low, at_least, difference), max(high, difference)
 

@@ -85,9 +85,10 @@ def batch_rows(
     published = runs[runs["status"] == "published"]
     me = {"model": artifact.name, "version": artifact.version}
     days = sorted(published["as_of"].unique())
-    parts = [store.predictions(as_of=day, **me) for day in days]
+    # the model is judged, and not its reviewers
+    parts = [store.predictions(as_of=day, **me, overrides=False) for day in days]
     if not parts:
-        nothing = store.predictions(run_id="none")
+        nothing = store.predictions(run_id="none", overrides=False)
         why = f"no run of {artifact.name} {artifact.version} was published for this window"
         return Rows("batch", nothing, None, np.zeros(0, dtype=bool), why=why)
     answers = pd.concat(parts, ignore_index=True).sort_values("scored_at", kind="stable")

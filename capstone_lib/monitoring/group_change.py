@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.errors import MonitoringError
-from capstone_lib.monitoring.groups import GroupCounts
 from capstone_lib.monitoring.homogeneity import homogeneity_p
 from capstone_lib.monitoring.rates import RATES, Rate
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from capstone_lib.artifact.bands import Cuts
 from capstone_lib.artifact.binning import Binning, answers_of
+from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.artifact.window import Window
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.answers import Answers
@@ -21,8 +23,6 @@ from capstone_lib.monitoring.estimate import estimate_performance
 from capstone_lib.monitoring.fairness import FairnessAudit
 from capstone_lib.monitoring.gather import Rows, batch_rows, live_rows, read_source, runs_of
 from capstone_lib.monitoring.group_change import compare_groups
-from capstone_lib.monitoring.groups import GroupCounts
-from capstone_lib.monitoring.measurement import Measurement, moment_text, within
 from capstone_lib.monitoring.operations import NOT_LOGGED, Traffic, measure_latency
 from capstone_lib.monitoring.outcomes import Joined, join_outcomes
 from capstone_lib.monitoring.parity import compare_features
@@ -33,6 +33,7 @@ from capstone_lib.monitoring.runs import measure_runs
 from capstone_lib.monitoring.sensitive import columns_asked, groups_of
 from capstone_lib.monitoring.uncertainty import measure_uncertainty
 from capstone_lib.store import Store
+from capstone_lib.store.measurement import Measurement, moment_text, within
 from capstone_lib.store.staleness import parse_moment
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class _Job:
     outcomes: "pd.DataFrame"
     until: datetime | None
     replayed: bool
-    sensitive: Mapping[str, Sequence[float]]
+    sensitive: Cuts
 
 
 def measure(
@@ -190,7 +191,7 @@ def _of_changes(job: _Job, counts: GroupCounts) -> Iterator[Measurement]:
     past = job.artifact.reference_groups
     if past is None or (past.columns, past.classes) != (counts.columns, counts.classes):
         return
-    if len(counts.classes) == 2 and not any(job.sensitive.values()):
+    if len(counts.classes) == 2 and job.sensitive == job.artifact.reference_cuts:
         for one in compare_groups(past, counts):
             yield Measurement(
                 f"{one.rate}_change", one.difference, n=one.n, unit="share",

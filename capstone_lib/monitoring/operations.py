@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from capstone_lib.errors import MissingExtraError, MonitoringError
-from capstone_lib.monitoring.measurement import Measurement, within
 from capstone_lib.monitoring.rates import wilson
+from capstone_lib.store.measurement import Measurement, within
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,8 @@ import numpy as np
 
 from capstone_lib.artifact.tally import as_numbers, column_of, names_of
 from capstone_lib.errors import MonitoringError
-from capstone_lib.monitoring.measurement import Measurement
 from capstone_lib.monitoring.rates import wilson
+from capstone_lib.store.measurement import Measurement
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,10 +11,10 @@ import numpy as np
 
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.answers import Answers
-from capstone_lib.monitoring.measurement import Measurement, within
 from capstone_lib.monitoring.outcomes import Joined
 from capstone_lib.monitoring.ranking import auc_interval
 from capstone_lib.monitoring.rates import normal_quantile, wilson
+from capstone_lib.store.measurement import Measurement, within
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,15 +1,15 @@
 """Figures of drift: one column against the reference, and all columns month by month."""
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from capstone_lib.artifact.bins import ABOVE, BELOW, MISSING, UNSEEN
 from capstone_lib.artifact.window import Window
-from capstone_lib.errors import MissingExtraError, MonitoringError
+from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.rates import wilson
+from capstone_lib.plots import PALETTE, axes_for, reach_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_column", "draw_heatmap"]
 
 _EXTRAS = {BELOW: "below", ABOVE: "above", UNSEEN: "unseen", MISSING: "missing"}
-_REFERENCE, _WINDOW = "#0072b2", "#d55e00"
+_REFERENCE, _WINDOW = PALETTE[:2]
 _MOST_TICKS = 25
 
 
@@ -50,10 +50,10 @@ def draw_column(
     shown = [k for k in range(len(p)) if k < len(p) - len(_EXTRAS) or p[k] + q[k] > 0]
     a, b = p[shown] / max(p.sum(), 1), q[shown] / max(q.sum(), 1)
     low, high = wilson(q[shown], max(q.sum(), 1), level=0.95)
-    ax = _axes(ax)
+    ax = axes_for(ax)
     at = np.arange(len(shown))
     ax.bar(at, 100 * a, color=_REFERENCE, alpha=0.35, label=f"reference, n = {p.sum():,.0f}")
-    reach = 100 * np.maximum([b - low, high - b], 0)
+    reach = 100 * reach_of(b, low, high)
     label = f"{current.name or 'window'}, n = {q.sum():,.0f}"
     ax.errorbar(at, 100 * b, yerr=reach, fmt="o", ms=5, capsize=3, color=_WINDOW, label=label)
     labels = [names[k] for k in shown]
@@ -93,7 +93,7 @@ def draw_heatmap(
         raise MonitoringError("there is no report to draw; give one at least")
     names = [one.name for one in reports[0].features]
     values = np.array([[report[name].value(measure) for report in reports] for name in names])
-    ax = _axes(ax, figsize=(max(5.0, 0.34 * len(reports) + 2.5), 0.27 * len(names) + 1.2))
+    ax = axes_for(ax, figsize=(max(5.0, 0.34 * len(reports) + 2.5), 0.27 * len(names) + 1.2))
     top = max(float(np.nanmax(values, initial=0.0)), reports[0].thresholds.get(measure, 0.05))
     image = ax.imshow(values, aspect="auto", cmap="Blues", vmin=0, vmax=top)
     for x, report in enumerate(reports):
@@ -118,14 +118,3 @@ def _mark(ax: "Axes", x: int, y: int, one: Any, *, dark: bool) -> None:
     ax.plot(x, y, marker=".", ms=5, color=colour)
     if one.is_large:
         ax.plot(x, y, marker="o", ms=10, mfc="none", mec=colour, mew=1.2)
-
-
-def _axes(ax: "Axes | None", **options: Any) -> "Axes":
-    if ax is not None:
-        return ax
-    try:
-        plt: Any = import_module("matplotlib.pyplot")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("matplotlib", "notebook") from error
-    made: Axes = plt.subplots(**options)[1]
-    return made

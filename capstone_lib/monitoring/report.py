@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from capstone_lib.monitoring.measurement import Measurement
+    from capstone_lib.store.measurement import Measurement
 
 __all__ = ["DriftReport", "Finding"]
 

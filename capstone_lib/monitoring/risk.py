@@ -13,8 +13,8 @@ import numpy as np
 
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.answers import Answers
-from capstone_lib.monitoring.measurement import Measurement, within
 from capstone_lib.monitoring.rates import wilson
+from capstone_lib.store.measurement import Measurement, within
 
 if TYPE_CHECKING:
     import pandas as pd

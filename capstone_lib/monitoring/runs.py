@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from capstone_lib.errors import MonitoringError
-from capstone_lib.monitoring.measurement import Measurement, within
 from capstone_lib.monitoring.rates import wilson
+from capstone_lib.store.measurement import Measurement, within
 from capstone_lib.store.staleness import parse_moment
 
 if TYPE_CHECKING:

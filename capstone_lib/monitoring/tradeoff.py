@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from capstone_lib.artifact.group_rule import GroupThresholds
+from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.data.hashing import hash_ids, unit_interval
 from capstone_lib.monitoring.auditing import Estimate
 from capstone_lib.monitoring.fairness import FairnessAudit
 from capstone_lib.monitoring.gaps import Gap
-from capstone_lib.monitoring.groups import GroupCounts
 from capstone_lib.monitoring.mitigation import GAP_OF, fit_group_thresholds
 from capstone_lib.monitoring.rates import RATES, rate_of, wilson
 

@@ -1,7 +1,7 @@
 """A monitor on trial: every alarm that a window of labelled rows raises, and which are right.
 
 Do this before you trust a monitor that is silent: in windows of your size, how often would it have
-seen what you fear? The other half, how often it cries wolf, is
+seen what you fear? How often columns cry wolf, beside rules of thumb, is in
 :func:`capstone_lib.monitoring.level.false_alarms`. Neither is a measurement of a window.
 """
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.artifact.model import Artifact
 from capstone_lib.artifact.window import Window
 from capstone_lib.data import scenarios
@@ -19,7 +20,6 @@ from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.drift import detect_drift
 from capstone_lib.monitoring.feature import FeatureDrift
 from capstone_lib.monitoring.group_change import compare_groups
-from capstone_lib.monitoring.groups import GroupCounts
 from capstone_lib.monitoring.performance import Performance, measure_performance
 from capstone_lib.monitoring.rates import normal_quantile
 

@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING, Any
 from capstone_lib.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from capstone_lib.serving.compare import compare_routes
     from capstone_lib.serving.endpoint import Endpoint, serve
     from capstone_lib.serving.limits import Limits
 
-__all__ = ["Endpoint", "Limits", "serve"]
+__all__ = ["Endpoint", "Limits", "compare_routes", "serve"]
 
-_HOME = {"Endpoint": "endpoint", "Limits": "limits", "serve": "endpoint"}
+_HOME = {
+    "Endpoint": "endpoint",
+    "Limits": "limits",
+    "compare_routes": "compare",
+    "serve": "endpoint",
+}
 _EXTRA = ("msgspec", "prometheus_client", "starlette", "uvicorn")
 
 

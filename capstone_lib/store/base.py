@@ -127,7 +127,10 @@ class Store(LiveStore, MeasuredStore, ABC):
 
     @abstractmethod
     def outcomes(self) -> "pd.DataFrame":
-        """All outcomes: ``row_id``, ``outcome``, ``observed_at``, ``recorded_at``."""
+        """All outcomes: ``row_id``, ``outcome``, ``observed_at``, ``recorded_at``, ``source``.
+
+        The source is ``observed``, or ``review`` where only a reviewer says so.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -140,6 +143,10 @@ class Store(LiveStore, MeasuredStore, ABC):
     @abstractmethod
     def _latest_pieces(self, selection: Selection) -> list["Piece"]:
         """Of each id the newest published prediction up to the selection's date."""
+
+    def _ruled(self, pieces: list["Piece"]) -> list["Piece"]:
+        """The predictions with reviewers' answers in the place of the model's."""
+        return pieces
 
     @abstractmethod
     def _rejects(self, selection: Selection) -> list[tuple[RunRecord, Sequence[Reject]]]:
@@ -157,19 +164,29 @@ class Store(LiveStore, MeasuredStore, ABC):
         version: str | None = None,
         run_id: str | None = None,
         ids: Any = None,
+        overrides: bool = True,
     ) -> "pd.DataFrame":
         """Published predictions, all or those of one date, model, version, run or set of ids.
+
+        Parameters
+        ----------
+        as_of, model, version, run_id, ids
+            What is asked for; everything unless told otherwise.
+        overrides : bool, default True
+            Whether a reviewer's answer stands in the place of the model's. Without, the frame says
+            what the model said, as the SQL view ``predictions`` always does: so it is judged.
 
         Returns
         -------
         DataFrame
             ``row_id`` (``int64`` if all ids are whole numbers, else text), ``score``, ``label``,
             ``uncertainty`` in bits, ``prediction_set`` (a JSON list), ``review``, ``as_of``,
-            ``scored_at`` (UTC), ``model``, ``version``, ``snapshot``, ``run_id``; in no
-            particular order.
+            ``scored_at`` (UTC), ``model``, ``version``, ``snapshot``, ``run_id``, and with
+            overrides ``decided_by`` (``model``, or the reviewer's name); in no particular order.
+            Where a reviewer decided, ``label`` is the reviewer's and ``review`` false.
         """
         selection = Selection(as_of=as_of, model=model, version=version, run_id=run_id, ids=ids)
-        return predictions_frame(self._pieces(selection))
+        return self._frame(self._pieces(selection), overrides=overrides)
 
     def latest(
         self,
@@ -178,14 +195,15 @@ class Store(LiveStore, MeasuredStore, ABC):
         model: str | None = None,
         version: str | None = None,
         ids: Any = None,
+        overrides: bool = True,
     ) -> "pd.DataFrame":
         """For every id the newest published prediction that speaks of no later day than ``as_of``.
 
         Of two runs of the same day the one scored last counts. The columns are those of
-        :meth:`predictions`.
+        :meth:`predictions`, and so is the meaning of ``overrides``.
         """
         selection = Selection(as_of=as_of, model=model, version=version, ids=ids)
-        return predictions_frame(self._latest_pieces(selection))
+        return self._frame(self._latest_pieces(selection), overrides=overrides)
 
     def staleness(
         self,
@@ -207,7 +225,8 @@ class Store(LiveStore, MeasuredStore, ABC):
         from capstone_lib.store.staleness import measure, parse_moment
 
         moment = parse_moment(now)
-        shown = self.latest(moment.date(), model=model, version=version, ids=ids)
+        me = {"model": model, "version": version}
+        shown = self.latest(moment.date(), **me, ids=ids, overrides=False)
         return measure(shown, moment, ids=ids)
 
     def rejects(
@@ -221,6 +240,9 @@ class Store(LiveStore, MeasuredStore, ABC):
         """Rows that were not scored, with the reason; also of runs that failed."""
         selection = Selection(as_of=as_of, model=model, version=version, run_id=run_id)
         return rejects_frame(self._rejects(selection))
+
+    def _frame(self, pieces: list["Piece"], *, overrides: bool) -> "pd.DataFrame":
+        return predictions_frame(self._ruled(pieces) if overrides else pieces, deciders=overrides)
 
     def __enter__(self) -> Self:
         return self

@@ -19,6 +19,7 @@ from capstone_lib.store.live_database import LiveDatabase
 from capstone_lib.store.measurement import Measurement
 from capstone_lib.store.measurements import read_measurements, write_measurements
 from capstone_lib.store.outcomes import outcome_rows, outcomes_frame
+from capstone_lib.store.overrides import apply_overrides, read_overrides
 from capstone_lib.store.owner import Owner
 from capstone_lib.store.run import Reject, RunIdentity, RunRecord, now
 from capstone_lib.store.tables import decisions, outcomes, prediction_rows, reject_rows, runs
@@ -130,11 +131,9 @@ class DatabaseStore(LiveDatabase, Store):
     ) -> int:
         """See :meth:`Store.record_outcomes`."""
         rows = outcome_rows(frame, id=id, outcome=outcome, observed_at=observed_at)
-        keys = [{"i": row["row_id"], "o": row["observed_at"]} for row in rows]
         if rows:
             with writing(self.engine) as connection:
-                connection.execute(queries.DELETE_OUTCOME, keys)
-                connection.execute(outcomes.insert(), rows)
+                queries.put_outcomes(connection, rows)
         return len(rows)
 
     def outcomes(self) -> "pd.DataFrame":
@@ -187,6 +186,11 @@ class DatabaseStore(LiveDatabase, Store):
                 for run_key, record in queries.all_runs(connection, status="published")
                 if selection.has(record)
             ]
+
+    def _ruled(self, pieces: list[Piece]) -> list[Piece]:
+        with reading(self.engine) as connection:
+            made = read_overrides(connection)
+        return [apply_overrides(piece, made) for piece in pieces] if made else pieces
 
     def _latest_pieces(self, selection: Selection) -> list[Piece]:
         with reading(self.engine) as connection:

@@ -1,6 +1,6 @@
 """From what a store reads to the frames that people see, the same for every kind of store."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,18 @@ from capstone_lib.store.run import Reject, RunRecord
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Piece", "predictions_frame", "rejects_frame", "runs_frame"]
+__all__ = ["MODEL", "Piece", "predictions_frame", "rejects_frame", "runs_frame"]
+
+MODEL = "model"
+"""Who decided where no reviewer has."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Predictions of one run as read: ids in stored form, decisions by number."""
+    """Predictions of one run as read: ids in stored form, decisions by number.
+
+    ``deciders`` says of each decision whose it is; all are the model's if it is None.
+    """
 
     record: RunRecord
     ids: Sequence[Any]
@@ -26,10 +32,16 @@ class Piece:
     uncertainty: np.ndarray
     decision: np.ndarray
     decisions: Sequence[Decision]
+    deciders: Sequence[str] | None = None
+
+    def with_decider(self) -> Iterator[tuple[Decision, str]]:
+        """Each decision, and whose it is."""
+        named = [MODEL] * len(self.decisions) if self.deciders is None else self.deciders
+        return zip(self.decisions, named, strict=True)
 
 
-def predictions_frame(pieces: Sequence[Piece]) -> "pd.DataFrame":
-    """One row a prediction, with everything that is known of its run."""
+def predictions_frame(pieces: Sequence[Piece], *, deciders: bool = False) -> "pd.DataFrame":
+    """One row a prediction, with all that is known of its run; on demand with who decided."""
     import pandas as pd
 
     ids = [value for piece in pieces for value in piece.ids]
@@ -38,8 +50,8 @@ def predictions_frame(pieces: Sequence[Piece]) -> "pd.DataFrame":
         "score": _joined([piece.score for piece in pieces], np.float32),
         "label": _labels(pieces),
         "uncertainty": _joined([piece.uncertainty for piece in pieces], np.float32),
-        "prediction_set": _categorical(pieces, lambda decision: decision.prediction_set),
-        "review": _joined([_per_row(p, lambda d: d.review, bool) for p in pieces], bool),
+        "prediction_set": _categorical(pieces, lambda decision, _: decision.prediction_set),
+        "review": _joined([_per_row(p, lambda d, _: d.review, bool) for p in pieces], bool),
         "as_of": _constant(pieces, lambda record: record.identity.as_of),
         "scored_at": _constant(pieces, lambda record: record.scored_at),
         "model": _constant(pieces, lambda record: record.identity.model),
@@ -50,6 +62,8 @@ def predictions_frame(pieces: Sequence[Piece]) -> "pd.DataFrame":
     for name in ("as_of", "scored_at"):
         days = pd.to_datetime(columns[name].categories, format="ISO8601").tz_localize(None)
         columns[name] = days.take(columns[name].codes)
+    if deciders:
+        columns["decided_by"] = _categorical(pieces, lambda _, decider: decider)
     return pd.DataFrame(columns)
 
 
@@ -90,9 +104,9 @@ def _joined(parts: list[np.ndarray], dtype: Any) -> np.ndarray:
     return np.concatenate(parts).astype(dtype, copy=False) if parts else np.empty(0, dtype)
 
 
-def _per_row(piece: Piece, pick: Callable[[Decision], Any], dtype: Any) -> np.ndarray:
+def _per_row(piece: Piece, pick: Callable[[Decision, str], Any], dtype: Any) -> np.ndarray:
     table = np.empty(len(piece.decisions), dtype=dtype)
-    table[:] = [pick(decision) for decision in piece.decisions]
+    table[:] = [pick(*one) for one in piece.with_decider()]
     taken: np.ndarray = table[piece.decision]
     return taken
 
@@ -103,16 +117,18 @@ def _labels(pieces: Sequence[Piece]) -> np.ndarray:
     dtype: Any = np.int64 if all(isinstance(label, int) for label in labels) else object
     if labels and all(isinstance(label, bool) for label in labels):
         dtype = bool
-    return _joined([_per_row(piece, lambda d: d.label, dtype) for piece in pieces], dtype)
+    return _joined([_per_row(piece, lambda d, _: d.label, dtype) for piece in pieces], dtype)
 
 
-def _categorical(pieces: Sequence[Piece], pick: Callable[[Decision], str]) -> Any:
+def _categorical(pieces: Sequence[Piece], pick: Callable[[Decision, str], str]) -> Any:
     import pandas as pd
 
-    words = sorted({pick(decision) for piece in pieces for decision in piece.decisions})
+    words = sorted({pick(*one) for piece in pieces for one in piece.with_decider()})
     place = {word: number for number, word in enumerate(words)}
-    codes = _joined([_per_row(p, lambda d: place[pick(d)], np.int32) for p in pieces], np.int32)
-    return pd.Categorical.from_codes(codes, categories=pd.Index(words, dtype="str"))
+    codes = [_per_row(p, lambda d, who: place[pick(d, who)], np.int32) for p in pieces]
+    return pd.Categorical.from_codes(
+        _joined(codes, np.int32), categories=pd.Index(words, dtype="str")
+    )
 
 
 def _constant(pieces: Sequence[Piece], pick: Callable[[RunRecord], str]) -> Any:

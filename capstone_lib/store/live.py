@@ -175,6 +175,27 @@ class LiveStore:
         """Every change of the rollout, oldest first, with who, when and why."""
         raise self._refusal()
 
+    def overrides(self, *, history: bool = False) -> "pd.DataFrame":
+        """Reviewers' answers that count in the place of a model's.
+
+        Parameters
+        ----------
+        history : bool, default False
+            Give every decision ever made, also those that were taken back or followed by another.
+
+        Returns
+        -------
+        DataFrame
+            Oldest first: ``override_key``, ``row_id``, ``label`` (None: the model's answer again),
+            ``reviewer``, ``decided_at`` (UTC), ``case_id``, ``why``, ``model`` (empty: every).
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be used, or is a folder.
+        """
+        raise self._refusal()
+
     def _refusal(self) -> StoreError:
         return StoreError(
             f"{self.url} is a folder and keeps batch results only; an endpoint needs a database, "

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from capstone_lib.store.engine import reading, writing
 from capstone_lib.store.live import LiveStore
+from capstone_lib.store.overrides import overrides_frame, read_overrides
 from capstone_lib.store.request_frames import read_requests
 from capstone_lib.store.requests import register_served, write_requests
 from capstone_lib.store.rollout import Rollout
@@ -63,6 +64,16 @@ class LiveDatabase(LiveStore):
             return read_requests(
                 connection, since=since, route=route, version=version, ids=ids, last=last
             )
+
+    def overrides(self, *, history: bool = False) -> "pd.DataFrame":
+        """See :meth:`LiveStore.overrides`."""
+        with reading(self.engine) as connection:
+            made = read_overrides(connection)
+        if not history:
+            last = {(one.row_id, one.model): one.key for one in made}
+            in_force = set(last.values())
+            made = [one for one in made if one.label is not None and one.key in in_force]
+        return overrides_frame(made)
 
     def rollout(self) -> Rollout:
         """See :meth:`LiveStore.rollout`."""

@@ -1,6 +1,10 @@
-"""Outcomes: what really happened, arriving late and one by one. From frames to rows and back."""
+"""Outcomes: what really happened, arriving late and one by one. From frames to rows and back.
+
+An outcome was either observed, or a reviewer said so; which of the two stays beside it.
+"""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +16,13 @@ from capstone_lib.store.run import now
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["outcome_rows", "outcomes_frame"]
+__all__ = ["OBSERVED", "REVIEW", "outcome_rows", "outcomes_frame", "reviewed_outcome"]
 
-_COLUMNS = ["row_id", "observed_at", "outcome", "recorded_at"]
+OBSERVED, REVIEW = "observed", "review"
+"""Where an outcome comes from."""
+
+_TIME = "%Y-%m-%dT%H:%M:%S.%f"
+_COLUMNS = ["row_id", "observed_at", "outcome", "recorded_at", "source"]
 
 
 def outcome_rows(
@@ -43,22 +51,30 @@ def outcome_rows(
     recorded = now()
     ids, values = _stored_ids(frame[id], id), [_plain(value) for value in labels.tolist()]
     rows = {
-        (row_id, time): dict(zip(_COLUMNS, (row_id, time, value, recorded), strict=True))
+        (row_id, time): dict(zip(_COLUMNS, (row_id, time, value, recorded, OBSERVED), strict=True))
         for row_id, time, value in zip(ids, times, values, strict=True)
     }
     return list(rows.values())
 
 
+def reviewed_outcome(row_id: int | str, label: int | str, *, at: datetime) -> dict[str, Any]:
+    """What a reviewer says of somebody, as an outcome; ``row_id`` in its stored form."""
+    moment = at.astimezone(UTC).strftime(_TIME)
+    return dict(zip(_COLUMNS, (row_id, moment, label, now(), REVIEW), strict=True))
+
+
 def outcomes_frame(rows: Sequence[tuple[Any, ...]]) -> "pd.DataFrame":
-    """All outcomes, whole-number labels as ``int64``."""
+    """All outcomes, whole-number labels as ``int64``; rows without a source were observed."""
     import pandas as pd
 
+    rows = [row if len(row) == len(_COLUMNS) else (*row, OBSERVED) for row in rows]
     frame = pd.DataFrame(rows, columns=_COLUMNS)
     frame["row_id"] = decode_ids(row[0] for row in rows)
     frame["outcome"] = decode_ids(row[2] for row in rows)
     for name in ("observed_at", "recorded_at"):
         frame[name] = pd.to_datetime(frame[name], format="ISO8601", utc=True).dt.tz_localize(None)
-    return frame[["row_id", "outcome", "observed_at", "recorded_at"]]
+    frame["source"] = pd.Categorical(frame["source"], categories=[OBSERVED, REVIEW])
+    return frame[["row_id", "outcome", "observed_at", "recorded_at", "source"]]
 
 
 def _times(values: Any) -> list[str]:
@@ -73,7 +89,7 @@ def _times(values: Any) -> list[str]:
         ) from error
     if times.isna().any():
         raise StoreError("an outcome without a time cannot be recorded: observed_at is missing")
-    text: list[str] = times.dt.strftime("%Y-%m-%dT%H:%M:%S.%f").tolist()
+    text: list[str] = times.dt.strftime(_TIME).tolist()
     return text
 
 

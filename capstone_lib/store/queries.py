@@ -14,9 +14,9 @@ from capstone_lib.store.run import Reject, RunRecord
 from capstone_lib.store.tables import decisions, outcomes, prediction_rows, reject_rows, runs
 
 __all__ = [
-    "DELETE_OUTCOME",
     "all_runs",
     "ids_there",
+    "put_outcomes",
     "read_latest",
     "read_piece",
     "read_rejects",
@@ -28,8 +28,10 @@ Rows = Iterator[Sequence[tuple[Any, ...]]]
 _FETCH = 50_000
 _ASK = 500
 
-DELETE_OUTCOME = delete(outcomes).where(
-    outcomes.c.row_id == bindparam("i"), outcomes.c.observed_at == bindparam("o")
+_DELETE_OUTCOME = delete(outcomes).where(
+    outcomes.c.row_id == bindparam("i"),
+    outcomes.c.observed_at == bindparam("o"),
+    outcomes.c.source == bindparam("s"),
 )
 
 
@@ -93,6 +95,13 @@ def ids_there(connection: Connection, run_key: int, ids: Iterable[Any]) -> set[A
     """Which of the ids the attempt has written already."""
     query = select(prediction_rows.c.row_id).where(prediction_rows.c.run_key == run_key)
     return {row[0] for some in _asked(connection, query, ids) for row in some}
+
+
+def put_outcomes(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write outcomes; one of the same id, time and source takes the place of what was."""
+    keys = [{"i": row["row_id"], "o": row["observed_at"], "s": row["source"]} for row in rows]
+    connection.execute(_DELETE_OUTCOME, keys)
+    connection.execute(outcomes.insert(), rows)
 
 
 def _latest_of(

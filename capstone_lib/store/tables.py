@@ -1,10 +1,13 @@
 """The tables of a store, its views, and the version of them all.
 
+What follows from measurements has tables of its own: ``alert_tables``, ``review_tables`` and
+``explanation_tables``.
 ``prediction_rows`` holds rows of runs in every state; readers use the view ``predictions``, which
 shows published runs only. ``request_rows`` names its model by a number; the view ``requests`` shows
 the names. Nothing here reads or writes rows.
 """
 
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import (
@@ -43,7 +46,7 @@ __all__ = [
     "served_models",
 ]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 class _Untyped(UserDefinedType[Any]):
@@ -157,6 +160,7 @@ outcomes = Table(
     Column("observed_at", Text, primary_key=True, comment="ISO time"),
     Column("outcome", Plain, nullable=False),
     Column("recorded_at", Text, nullable=False, comment="ISO time, UTC"),
+    Column("source", Text, primary_key=True, comment="observed, or review: a reviewer says so"),
     sqlite_with_rowid=False,
 )
 
@@ -235,34 +239,7 @@ measurements = Table(
     sqlite_with_rowid=False,
 )
 
-# Room: written by the review desk and the alert rules.
-Table(
-    "reviews",
-    metadata,
-    Column("review_id", Text, primary_key=True),
-    Column("row_id", Plain, nullable=False, index=True),
-    Column("run_id", Text),
-    Column("request_key", Integer),
-    Column("reason", Text, nullable=False),
-    Column("opened_at", Text, nullable=False),
-    Column("reviewer", Text),
-    Column("decided_at", Text),
-    Column("decision", Text),
-    Column("label", Plain),
-    Column("note", Text),
-)
-Table(
-    "alerts",
-    metadata,
-    Column("alert_id", Text, primary_key=True),
-    Column("rule", Text, nullable=False),
-    Column("severity", Text, nullable=False),
-    Column("raised_at", Text, nullable=False, index=True),
-    Column("cleared_at", Text),
-    Column("measurement", JSON, nullable=False),
-    Column("action", Text),
-    Column("acknowledged_by", Text),
-)
+_MORE = ("alert_tables", "review_tables", "explanation_tables")
 
 _VIEWS = (
     """
@@ -330,6 +307,8 @@ def _way_out(version: str | None) -> str:
 
 
 def _create(connection: Connection) -> None:
+    for name in _MORE:
+        import_module(f"capstone_lib.store.{name}")
     metadata.create_all(connection)
     for view in _VIEWS:
         connection.execute(text(view))

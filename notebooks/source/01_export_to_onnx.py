@@ -79,6 +79,7 @@ artifact = cap.export_model(
     X_calibration=X_held_out,
     y_calibration=held_out["employed"],
     coverage=coverage,
+    sensitive={"SEX": None, "RAC1P": None, "DIS": None, "AGEP": [25, 35, 45, 55, 65]},
     words=census.schema,
 )
 artifact
@@ -87,7 +88,9 @@ artifact
 # This is the **passport**. It stands inside the file and says who the model is, what it was
 # trained on, how it decides and what was proved about it. Read the line *Parity*: before the file
 # was written, every row given to the export went through the pipeline *and* through the graph. No
-# label may differ, and no score by more than a tolerance.
+# label may differ, and no score by more than a tolerance. *Compared with* is what the monitoring of
+# later days will hold new people against: how the held-out ones look, and how each group of them
+# fared.
 #
 # The passport has a seal. Let us forge it: another name, of the same length.
 

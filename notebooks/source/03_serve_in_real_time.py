@@ -232,13 +232,11 @@ change(why="try 2.0.0", canary_share=canary_share)
 # groups by chance, an **A/B test**. How often does each version call for a person (`review`)?
 
 # %%
-from capstone_lib.serving.compare import compare_routes
-
 asking = people.reset_index()
 began = time.time()
 cap.load_test(endpoint.url, asking, users=4, duration_s=2 * load_seconds, id="row_id")
 log = store.requests(since=began).drop_duplicates("row_id")
-compare_routes(log, a="stable", b="canary", measure="review")
+cap.compare_routes(log, a="stable", b="canary", measure="review")
 
 # %% [markdown]
 # The last row is the difference. With zero in its interval, we do not know yet; else we see what

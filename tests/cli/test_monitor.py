@@ -70,6 +70,8 @@ def test_json_holds_every_measurement_and_no_nan(
     assert "no request in this window" in missing[0]["note"]
     effects = [one["feature"] for one in found if one["name"] == "drift_effect"]
     assert {"AGEP", "ANC", "score", "label"} <= set(effects)
+    changes = {one["group"] for one in found if one["name"] == "false_positive_rate_change"}
+    assert changes >= {"SEX=1", "SEX=2", "DIS=1", "AGEP=below 25", "AGEP=25 to below 35"}
 
 
 def test_live_requests_with_what_the_endpoint_counted(

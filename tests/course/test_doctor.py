@@ -11,7 +11,7 @@ import pytest
 
 from capstone_lib.course.doctor import check_data, check_memory, check_port, check_workspace
 from capstone_lib.course.packages import requirements
-from capstone_lib.data.files import census_folder
+from capstone_lib.data.files import data_folder
 
 
 def doctor(*arguments: str, **environment: str) -> tuple[int, dict[str, dict[str, str]]]:
@@ -91,7 +91,7 @@ def test_a_machine_without_a_free_port_fails() -> None:
 def test_changed_or_missing_data_fails(tmp_path: Path) -> None:
     assert check_data().ok
     copy = tmp_path / "census"
-    shutil.copytree(census_folder(), copy)
+    shutil.copytree(data_folder("census"), copy)
     assert check_data(copy).ok
     year = copy / "census_2017.parquet"
     year.write_bytes(year.read_bytes()[:-1] + b"?")

@@ -3,6 +3,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat.v4 as v4
+from nbclient import NotebookClient
 
 from capstone_lib.course.page import to_page
 
@@ -70,3 +71,38 @@ def test_what_stands_beside_a_widget_is_shown_and_pictures_are_inside(tmp_path: 
     assert "beside-the-widget" in page
     assert page.count(PNG) == 2, "the prose's picture and the output's"
     assert "steal()" not in page
+
+
+def widget(text: str, **beside: str) -> object:
+    view = {"model_id": "box", "version_major": 2, "version_minor": 0}
+    return v4.new_output("display_data", {WIDGET: view, "text/plain": text, **beside})
+
+
+def test_a_widget_shows_its_still_picture_and_never_its_python_text() -> None:
+    alone = widget("interactive(children=(FloatSlider(value=0.5), Output()))")
+    picture = widget("VBox(children=(IntSlider(value=3),))", **{"image/png": PNG})
+    html = widget("Box()", **{"text/html": f'<img alt="a dial" src="data:image/png;base64,{PNG}">'})
+    cells = [v4.new_code_cell("x", outputs=[one]) for one in (alone, picture, html)]
+    page = to_page(v4.new_notebook(cells=cells), title="t")
+    for text in ("interactive(", "VBox(", "Box()", "FloatSlider"):
+        assert text not in page
+    assert page.count(PNG) == 2
+    assert 'alt="a dial"' in page
+    assert page.count("A widget stands here while the notebook runs") == 1
+
+
+def test_what_a_widget_had_drawn_last_is_shown(tmp_path: Path) -> None:
+    """A real slider and the figure that it redraws, run by a real kernel."""
+    source = (
+        "import ipywidgets\n"
+        "from IPython.display import HTML, display\n"
+        "def draw(x): print(f'drawn at {x}'); display(HTML(f'<b id=still-{x}>here</b>'))\n"
+        "ipywidgets.interactive(draw, x=(0, 10, 1))"
+    )
+    made = v4.new_notebook(cells=[v4.new_code_cell(source)])
+    NotebookClient(made, kernel_name="python3", timeout=60).execute(cwd=str(tmp_path))
+    page = to_page(made, title="t")
+    assert "interactive(children" not in page
+    assert "still-5" in page
+    assert "drawn at 5" in page
+    assert "A widget stands here" not in page

@@ -83,6 +83,23 @@ def test_what_is_missing_is_made_and_said_and_what_is_there_is_left(provided: Wo
     assert (artifact.name, artifact.version) == ("employment", "1.0.0")
 
 
+def test_the_model_knows_how_each_group_fared_and_stays_small(provided: Workspace) -> None:
+    provided.provide("artifact")
+    artifact, census = provided.artifact(), load_census()
+    held_out = census.split(2015)[1]
+    assert artifact.reference_groups is not None
+    assert artifact.reference_groups.columns == tuple(census.sensitive)
+    assert artifact.reference_groups.n.sum() == len(held_out)
+    women, ages = (artifact.reference_groups.over(name) for name in ("SEX", "AGEP"))
+    said = artifact.predict(held_out).label
+    chosen = (held_out["SEX"] == 2) & (held_out["employed"] == 0)
+    row = women.confusion[women.names.index("SEX=2")][0]
+    assert row.tolist() == [(said[chosen] == label).sum() for label in (0, 1)]
+    assert len(ages.names) == 6, "bands, not years"
+    assert "decisions by SEX, RAC1P, DIS, AGEP" in str(artifact.passport)
+    assert artifact.path.stat().st_size < 100_000
+
+
 def test_the_models_beside_it_are_made_once_and_can_stand_behind_one_address(
     provided: Workspace,
 ) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from capstone_lib.data import Entry, load_census
-from capstone_lib.data.files import census_folder
+from capstone_lib.data.files import data_folder
 from capstone_lib.errors import DataError
 
 CENSUS = load_census()
@@ -149,7 +149,7 @@ def test_an_entry_without_words():
 
 
 def test_the_readme_shows_every_code():
-    text = (census_folder() / "README.md").read_text("utf-8")
+    text = (data_folder("census") / "README.md").read_text("utf-8")
     for name in WORDS:
         row = re.search(rf"^\| `{name}` \|.*$", text, re.MULTILINE)
         assert row, name

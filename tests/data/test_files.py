@@ -8,17 +8,17 @@ from hashlib import sha256
 import pytest
 
 from capstone_lib.data.census import load_census
-from capstone_lib.data.files import census_folder, read_checked
+from capstone_lib.data.files import data_folder, read_checked
 from capstone_lib.errors import DataError
 
 
 @pytest.fixture
 def copy(tmp_path):
-    return shutil.copytree(census_folder(), tmp_path / "census")
+    return shutil.copytree(data_folder("census"), tmp_path / "census")
 
 
 def test_every_listed_file_has_its_hash():
-    folder = census_folder()
+    folder = data_folder("census")
     listed = dict(
         reversed(line.split()) for line in (folder / "SHA256SUMS").read_text().splitlines()
     )
@@ -28,11 +28,11 @@ def test_every_listed_file_has_its_hash():
 
 
 def test_the_files_are_about_a_megabyte():
-    assert sum(path.stat().st_size for path in census_folder().glob("*.parquet")) < 1.2e6
+    assert sum(path.stat().st_size for path in data_folder("census").glob("*.parquet")) < 1.2e6
 
 
 def test_a_copy_elsewhere_works_and_the_first_place_wins(copy, tmp_path):
-    assert census_folder(tmp_path / "nothing", copy) == copy
+    assert data_folder("census", tmp_path / "nothing", copy) == copy
     assert load_census(folder=str(copy)).table(2016).equals(load_census().table(2016))
 
 
@@ -89,7 +89,7 @@ def test_an_unreadable_list_of_hashes(copy, content):
 def test_the_script_refuses_another_wheel(tmp_path):
     other = tmp_path / "nannyml-0.13.1-py3-none-any.whl"
     other.write_bytes(b"not it")
-    command = [sys.executable, str(census_folder() / "make_census.py"), "--check", str(other)]
+    command = [sys.executable, str(data_folder("census") / "make_census.py"), "--check", str(other)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "its SHA-256 differs" in done.stderr

@@ -13,6 +13,7 @@ from capstone_lib.monitoring.bootstrap import (
     replicate,
     spread_of,
 )
+from capstone_lib.monitoring.fairness import audit_fairness
 from capstone_lib.monitoring.gaps import compare_rates, gap_of
 from capstone_lib.monitoring.rates import RATES, newcombe, rate_of, wilson
 
@@ -94,6 +95,47 @@ def interval_of_gap(selected, n, seed, n_boot):
     )
     rates = [compared["false_positive_rate"]]
     return gap_of("false_positive_rate", rates, over=("g",), label=None, level=0.95)
+
+
+def test_an_interval_ends_where_the_figure_itself_does():
+    """Of twelve people all, of twelve none are selected: the replicates alone go too far."""
+    names, tables = ["a", "b"], tables_of([12, 0], 12)
+    rate = compare_rates(tables, names, min_group=1, n_boot=300, level=0.95, seed=0)
+    compared = rate["false_positive_rate"]
+    assert range_interval([compared.spread], level=0.95)[1] > 1
+    gap = gap_of("false_positive_rate", [compared], over=("g",), label=None, level=0.95)
+    assert gap.difference == 1.0
+    assert 0.5 < gap.low < gap.high == 1.0
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), min_size=2, max_size=30),
+    st.integers(0, 3),
+)
+@settings(max_examples=50, deadline=None)
+def test_no_interval_leaves_the_possible_range(groups, seed):
+    selected = [part for part, _ in groups]
+    tables = tables_of(selected, [part + more for part, more in groups])
+    names = [str(k) for k in range(len(groups))]
+    compared = compare_rates(tables, names, min_group=1, n_boot=100, level=0.95, seed=seed)
+    for name in ("selection_rate", "false_positive_rate", "accuracy"):
+        gap = gap_of(name, [compared[name]], over=("g",), label=None, level=0.95)
+        assert 0 <= gap.low <= gap.difference <= gap.high <= 1
+        assert 0 <= gap.lower_bound <= gap.difference
+        if not np.isnan(gap.ratio):
+            assert 0 <= gap.ratio_low <= gap.ratio <= gap.ratio_high <= 1
+
+
+def test_a_difference_of_means_has_no_upper_end():
+    """Incomes in thousands: a group whose error is 40 more than the other's."""
+    error = np.random.default_rng(2).normal(0, 5, 200)
+    y_true = np.full(200, 50.5)
+    y_pred = y_true + error + np.repeat([40, 0], 100)
+    gap = audit_fairness(y_true, y_pred, sensitive_features=["a"] * 100 + ["b"] * 100).gap(
+        "mean_error"
+    )
+    assert 38 < gap.low < gap.difference < gap.high < 42
+    assert gap.high > 1
 
 
 def share_covered(rates, n, *, trials, n_boot=300):

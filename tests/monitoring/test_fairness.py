@@ -12,9 +12,9 @@ from scipy.stats import binom, ttest_1samp
 from sklearn.metrics import accuracy_score, precision_score
 
 import capstone_lib as cap
+from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.fairness import FairnessAudit, audit_fairness
-from capstone_lib.monitoring.groups import GroupCounts
 
 EXACT = 1e-15
 METRICS = {

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from capstone_lib.artifact.grouping import MISSING, count_cells
+from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.errors_by_group import GroupErrors
-from capstone_lib.monitoring.grouping import MISSING, count_cells
-from capstone_lib.monitoring.groups import GroupCounts
 
 PERSON = st.tuples(
     st.integers(0, 2),

@@ -26,7 +26,7 @@ def test_room_is_there_and_wal_in_force(tmp_path):
     path = tmp_path / "store.db"
     open_store(path).close()
 
-    assert {"requests", "reviews", "alerts", "outcomes", "predictions", "rejects"} <= tables(path)
+    assert {"requests", "cases", "alerts", "outcomes", "predictions", "rejects"} <= tables(path)
     with closing(sqlite3.connect(path)) as raw:
         assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
@@ -45,7 +45,7 @@ def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path):
 
 @pytest.mark.parametrize(
     ("version", "way_out"),
-    [("4", "upgrade capstone-lib"), ("x", "upgrade capstone-lib"), ("2", "name a new store")],
+    [("5", "upgrade capstone-lib"), ("x", "upgrade capstone-lib"), ("2", "name a new store")],
 )
 def test_another_version_is_refused_with_a_way_out(tmp_path, version, way_out):
     path = tmp_path / "store.db"
@@ -54,7 +54,7 @@ def test_another_version_is_refused_with_a_way_out(tmp_path, version, way_out):
         raw.execute("UPDATE meta SET value = ?", (version,))
         raw.commit()
 
-    with pytest.raises(StoreError, match=f"schema version {version};.*version 3: {way_out}"):
+    with pytest.raises(StoreError, match=f"schema version {version};.*version 4: {way_out}"):
         open_store(path)
 
 

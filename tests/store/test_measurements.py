@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from capstone_lib.errors import MonitoringError, StoreError
-from capstone_lib.monitoring.measurement import Measurement, measurements_frame
 from capstone_lib.store import open_store
+from capstone_lib.store.measurement import Measurement, measurements_frame
 
 JANUARY = {"window_start": "2016-01-01", "window_end": "2016-02-01", "model": "m", "version": "1"}
 RATE = Measurement(

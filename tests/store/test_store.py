@@ -390,7 +390,8 @@ def test_the_view_says_in_sql_what_the_store_says(tmp_path):
             plan = raw.execute("EXPLAIN QUERY PLAN SELECT * FROM predictions WHERE row_id = 2")
             uses_key = any("run_key=? AND row_id=?" in row[-1] for row in plan)
             rejects = raw.execute("SELECT row_id, position, reason FROM rejects").fetchall()
-        frame = store.predictions().sort_values(["version", "row_id"]).reset_index(drop=True)
+        frame = store.predictions(overrides=False)
+        frame = frame.sort_values(["version", "row_id"]).reset_index(drop=True)
 
     assert view.columns.tolist() == frame.columns.tolist()
     assert view["score"].astype(np.float32).tolist() == frame["score"].tolist()
