@@ -232,7 +232,7 @@ class GroupThresholds:
         return f"from a score that depends on {self.column} ({said}{more})"
 
     def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html())
+        return str(self.to_frame().to_html(float_format="{:.4f}".format))
 
 
 def _plain(value: Any) -> Any:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["draw_floors", "draw_sweep", "psi_floors", "sweep"]
+__all__ = ["draw_floors", "draw_sweep", "psi_floors", "say_sweep", "sweep"]
 
 _MEASURES = {
     "psi": "PSI",
@@ -170,3 +170,26 @@ def draw_sweep(
     ax.yaxis.set_major_formatter("{x:g}")
     ax.legend(fontsize="small")
     return ax
+
+
+def say_sweep(measured: "pd.DataFrame", *, strength: float) -> str:
+    """Say how many noise floors high each measure is where the dial stands.
+
+    Parameters
+    ----------
+    measured
+        As :func:`sweep` gives it.
+    strength
+        Where the dial stands; the nearest strength that was measured is read.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> measured = pd.DataFrame({"PSI": [0.62, 4.4], "Wasserstein": [0.2, 2]}, index=[0.0, 0.5])
+    >>> say_sweep(measured, strength=0.5)
+    'Strength 0.5, in noise floors: PSI 4.4, Wasserstein 2.0.'
+    """
+    row = measured.iloc[np.abs(np.asarray(measured.index, dtype=float) - strength).argmin()]
+    return f"Strength {strength:g}, in noise floors: " + (
+        ", ".join(f"{name} {value:.1f}" for name, value in row.items()) + "."
+    )

@@ -78,8 +78,8 @@ exercises.ex_04_missed.check(missed, people=people)
 audit = cap.audit_fairness(
     people["employed"], people["label"], sensitive_features=people[sensitive]
 )
-columns = ["group", "n", "base_rate", "false_positive_rate", "false_negative_rate"]
-audit.over("disability").to_frame()[columns].round(3)
+columns = ["n", "base_rate", "false_positive_rate", "false_negative_rate"]
+audit.over("disability").to_frame().set_index("group")[columns].round(3)
 
 # %% [markdown]
 # People with a disability nearly always get their letter, and that is no kindness: the model takes
@@ -92,9 +92,9 @@ audit.over("disability").to_frame()[columns].round(3)
 # least; 0 means that chance alone may explain what is seen.
 
 # %%
-gaps = audit.gaps_frame()
-columns = ["over", "difference", "low", "high", "lower_bound", "highest", "lowest"]
-gaps[(gaps["name"] == "false_positive_rate") & gaps["over"].isin(sensitive)][columns].round(3)
+gaps = audit.gaps_frame().query("name == 'false_positive_rate'").set_index("over")
+columns = ["difference", "low", "high", "lower_bound", "highest", "lowest"]
+gaps.loc[sensitive, columns].round(3)
 
 # %%
 axes = audit.plot("false_positive_rate", over="race")
@@ -157,9 +157,8 @@ few = people.sample(office_people, random_state=seed)
 office = cap.audit_fairness(
     few["employed"], few["label"], sensitive_features=few[sensitive], intersections=False
 )
-gaps = office.gaps_frame()
-columns = ["over", "difference", "low", "high", "lower_bound", "n_groups"]
-gaps.loc[gaps["name"] == "false_positive_rate", columns].round(3)
+gaps = office.gaps_frame().query("name == 'false_positive_rate'").set_index("over")
+gaps[["difference", "low", "high", "lower_bound", "n_groups"]].round(3)
 
 # %% [markdown]
 # (NaN: fewer than two groups can be judged.) **Your turn.** Over which columns can the office show
@@ -215,7 +214,7 @@ who = {"model": artifact.name, "version": artifact.version}
 store.write_measurements(year.measurements(**window, **who))
 rates = store.measurements(name="false_positive_rate", feature="sex", **who)
 store.close()
-rates[["name", "group", "value", "low", "high", "n"]].round(3)
+rates.set_index("group")[["name", "value", "low", "high", "n"]].round(3)
 
 # %% [markdown]
 # ## 5. Mitigate, and pay (12 minutes)

@@ -40,8 +40,7 @@ ws.provide("artifact")
 #
 # **Drift** means that the people who come are no longer like those the model was made for. The
 # artifact carries its **reference**: how often each value occurred among held-out people of 2015.
-# A **window**, here a month, is counted in the same way, and the counts are compared. (Months
-# of arrival are simulated.)
+# A **window**, here a month of arrival (simulated), is counted in the same way, and compared.
 
 # %%
 artifact, census = ws.artifact(), cap.load_census()
@@ -60,9 +59,9 @@ reports = [cap.detect_drift(artifact, count(rows, name)) for name, rows in month
 axes = draw_heatmap(reports)
 
 # %% [markdown]
-# *The figure in words:* a row for each column, and for the model's score and label; a column for
-# each month; darker where more people moved from value to value. Nearly all is pale. Some cells,
-# mostly of `ANC`, have a dot, *real*; a ring would mean *real and large*.
+# *The figure in words:* a row for each column, the score and the label; a column for each month;
+# darker where more people moved from value to value. Nearly all is pale. Some cells, mostly of
+# `ANC`, have a dot, *real*; a ring would mean *real and large*.
 #
 # The **effect** is that share of people, less what chance adds.
 
@@ -77,7 +76,7 @@ pd.Series(
 
 # %% [markdown]
 # `ANC` says whether people named their ancestry, and fewer do so every year: true, small, and no
-# reason to get up at night. The figures go into the store, where alert rules will find them.
+# reason to get up at night. The figures go into the store.
 
 # %%
 store = ws.store()
@@ -87,7 +86,8 @@ for report, rows in zip(reports, months.values(), strict=True):
     store.write_measurements(report.measurements(**about))
 written = store.measurements(name="drift_effect")
 store.close()
-written[["feature", "value", "low", "high", "n", "window_start"]].tail(3)
+columns = ["value", "low", "high", "n", "window_start"]
+written.set_index("feature")[columns].tail(3).round(3)
 
 # %% [markdown]
 # ## 2. Real, and large (12 minutes)
@@ -98,21 +98,17 @@ written[["feature", "value", "low", "high", "n", "window_start"]].tail(3)
 # %%
 reference = cap.Window.of(census.frame(2015), binning=binning)
 later = pd.concat([census.frame(y) for y in (2016, 2017, 2018)])
-rows = {}
+rows = []
 for size in (200, 2_000, 20_000, len(later)):
     report = cap.detect_drift(reference, later.sample(size, random_state=0))
     p, psi = (np.array([getattr(one, k) for one in report.features]) for k in ("p_value", "psi"))
-    rows[size] = {
-        "p < 0.05": (p < 0.05).sum(),
-        "largest PSI": psi.max(),
-        "real and large": len(report.alarms),
-    }
-pd.DataFrame(rows).T.rename_axis("rows")
+    fired = {"p < 0.05": (p < 0.05).sum(), "largest PSI": psi.max()}
+    rows.append({"rows": size, **fired, "real and large": len(report.alarms)})
+pd.DataFrame(rows).set_index("rows").round(3)
 
 # %% [markdown]
 # Few columns in a small window, many in a large one: with enough rows a test sees every grain of
-# dust, and no two years are *exactly* alike. A p-value says whether a difference is real, never
-# whether it matters.
+# dust. A p-value says whether a difference is real, never whether it matters.
 #
 # The other rule: *a column drifts when its PSI exceeds 0.1*. (The **PSI** adds up, over the values,
 # how far the two shares are apart.) Above it is largest in the smallest window. So draw windows in
@@ -126,8 +122,8 @@ false_alarms(people, binning=binning, sizes=sizes, n_windows=n_windows, n_refere
 
 # %% [markdown]
 # A line for each size, with shares of windows. The p-value fires at every size, since it asks so
-# many columns; PSI and JS (Jensen-Shannon, another measure) fire in small windows. The first two
-# rules are ours; *real* allows one window in twenty.
+# many columns; PSI and JS (Jensen-Shannon) in small windows. The first two rules are ours; *real*
+# allows one window in twenty.
 #
 # A measure of two samples is never zero. What chance alone exceeds once in twenty is its **noise
 # floor**.
@@ -139,8 +135,8 @@ axes = dial.draw_floors(floors)
 
 # %% [markdown]
 # *The figure in words:* rows in the window to the right, PSI upwards, both logarithmic. The floors
-# fall as the window grows; that of `SEX`, with two values, is lowest. The rule of thumb is a level
-# dashed line: the higher floors begin above it, and all end far below.
+# fall as the window grows; that of `SEX`, with two values, is lowest. The rule of thumb is dashed:
+# the higher floors begin above it, all end far below.
 #
 # **Your turn.** From how many rows on (of the sizes in `floors`) is a PSI of 0.1 in this column
 # more than chance?
@@ -152,17 +148,21 @@ exercises.ex_05_smallest.check(smallest, floors=floors, column=column)
 
 # %% [markdown]
 # Now a dial: turn up the share of older people, and watch five measures, each divided by its own
-# noise floor. Change the numbers in the last line, and run the cell again.
-
+# noise floor. Drag the sliders, or press arrow keys.
 
 # %%
+from capstone_lib.widgets import explore
+
+
 def turn(strength=0.3, rows=2_000):
     what = {"scenario": "older_population", "column": "AGEP", "rows": rows}
     measured = dial.sweep(people, reference, **what)
     dial.draw_sweep(measured, strength=strength, title=f"{rows:,} people")
+    return dial.say_sweep(measured, strength=strength)
 
 
-turn(strength=0.3, rows=2_000)
+alt = "Five measures, in noise floors, against the strength of a change; all rise above one."
+explore(turn, alt=alt, strength=(0.0, 1.0, 0.1), rows=[200, 2_000, 20_000])
 
 # %% [markdown]
 # *The figure in words:* the strength of the change to the right; upwards, how many floors high each
@@ -193,10 +193,9 @@ axes = draw_heatmap(stretches)
 axes = stretches[-1].plot("RELP")
 
 # %% [markdown]
-# *The figure in words:* the codes of `RELP`, the place in the household, to the right, the share of
-# people upwards; the reference as bars, the last stretch as points with intervals. Codes 16 and 17,
-# people in **group quarters** such as dormitories, prisons and nursing homes, hold far more of the
-# stretch than of the reference.
+# *The figure in words:* the codes of `RELP`, the place in the household, to the right, shares
+# upwards; the reference as bars, the last stretch as points. Codes 16 and 17, **group quarters**
+# such as dormitories, prisons and nursing homes, hold far more of the stretch.
 #
 # **Is it the world, the coding or my pipeline?** Did such people become more? Did the survey change
 # its codes?
@@ -210,20 +209,22 @@ pd.DataFrame(
         },
         "code of the oldest": {y: rows["AGEP"].max() for y, rows in everybody.items()},
     }
-)
+).round(3)
 
 # %% [markdown]
 # The world hardly moved. A code did: that of the oldest people's age, which the survey sets anew at
 # times. The course leaves the oldest out; to the tutorial's drama they added.
-# But `RELP` is coded as before. The pipeline, then: where in the file do these people stand?
+# But `RELP` is coded as before. The pipeline, then: which percentage of each part of the file?
+
 
 # %%
-pd.DataFrame(
-    {
-        y: frame["RELP"].isin([16, 17]).groupby(np.arange(len(frame)) * 12 // len(frame)).mean()
-        for y, frame in ((y, census.frame(y)) for y in (2016, 2017, 2018))
-    }
-).set_axis(range(1, 13)).rename_axis("part of the file").round(2)
+def in_parts(rows):
+    part = np.arange(len(rows)) * 12 // len(rows) + 1
+    return 100 * rows["RELP"].isin([16, 17]).groupby(part).mean()
+
+
+parts = pd.DataFrame({y: in_parts(census.frame(y)) for y in (2016, 2017, 2018)})
+parts.rename_axis("part of the file").T.round().astype(int)
 
 # %% [markdown]
 # In 2017 they were stored last, in 2018 first, before that among the others. **File order is not
@@ -259,12 +260,13 @@ from capstone_lib.course.blind import POOL
 
 blind = BlindTest.of(census, seed=seed)
 print(blind)
-scenarios.describe().loc[list(POOL), ["kind", "what"]].sort_values("kind").style
+ways = scenarios.describe().loc[list(POOL), ["kind", "what"]].sort_values("kind")
+ways.style.set_properties(**{"text-align": "left"})
 
 # %% [markdown]
 # **Your turn.** Which month, which column, and what changed: `"world"`, `"coding"` or `"pipeline"`?
 # Begin with `cap.detect_drift(artifact, blind.months["2016-01"])`. One fault shows in no column by
-# itself, only in **pairs**, which a report looks at too.
+# itself, only in **pairs**; a report has them too.
 
 # %%
 month = ...  # ← such as "2016-01"
@@ -278,8 +280,8 @@ exercises.ex_05_broken.check(month, column, kind, blind=blind)
 # ## 5. Estimated and realized (6 minutes)
 #
 # Whether the answers are still *right* is known when outcomes arrive, perhaps months later. Until
-# then it can be **estimated**: where scores say 0.8, eight of ten should come true. Here in 2018
-# jobs are lost from July on (a simulated scenario).
+# then it can be **estimated**: where scores say 0.8, eight of ten should come true. Here jobs are
+# lost from July 2018 on (simulated).
 
 # %%
 from capstone_lib.monitoring.curves import draw_estimates
@@ -309,17 +311,18 @@ axes = draw_estimates(list(found), estimated, realized, label="accuracy")
 
 # %%
 march = people[people["arrived_at"].dt.month == 3]
-rows = {}
+rows = []
 for name in ("nothing", "more_dormitories", "job_losses", "bad_join", "age_as_birth_year"):
     drift, estimated, realized = judge(scenarios.apply(name, march, seed=seed)[0])
     accuracy = {"estimated": estimated["accuracy"].value, "realized": realized["accuracy"].value}
-    rows[name] = {"alarms": len(drift.alarms), **accuracy, "withheld": estimated.withheld[:40]}
-pd.DataFrame(rows).T
+    rows.append({"scenario": name, "alarms": len(drift.alarms), **accuracy})
+pd.DataFrame(rows).set_index("scenario").round(3)
 
 # %% [markdown]
 # Other people (`more_dormitories`): the estimate follows. Other outcomes (`job_losses`): it is
-# blind. Wrong values (`bad_join`): it is wrong, but pairs alarm. Values never seen: it is withheld,
-# since it would be confidently wrong. So trust it while drift is silent, and collect outcomes.
+# blind. Wrong values (`bad_join`): it is wrong, but pairs alarm. Values never seen: it is withheld
+# (NaN), since it would be confidently wrong. So trust it while drift is silent, and collect
+# outcomes.
 #
 # ## Recap
 #
@@ -332,17 +335,16 @@ pd.DataFrame(rows).T
 # ## Ask yourself
 #
 # <details><summary>Twenty columns are tested at p < 0.05 in each month of a quiet year. How many
-# months raise no alarm?</summary>About one in three: each test is silent with 0.95, and twenty
-# independent ones together with 0.95 to the power of 20. Hence the correction.</details>
+# months raise no alarm?</summary>About one in three: 0.95 to the power of 20, if they are
+# independent. Hence the correction.</details>
 #
 # <details><summary>All alarms come on Mondays. What do you ask first?</summary>What else happens on
 # Mondays: an import, another source. People do not change that fast; pipelines do.</details>
 #
 # <details><summary>Drift is silent and the estimate is good. Is the model good?</summary>Not
-# necessarily: the link between people and outcomes may have changed, and no input shows it. Look at
-# outcomes, if only of a sample.</details>
+# necessarily: the link between people and outcomes may have changed. Look at outcomes, if only of
+# a sample.</details>
 #
 # ## Next
 #
-# You have numbers with sizes and floors, in one store. What follows: which of them raises an alert,
-# and what happens then.
+# The numbers are in one store. What follows: which of them raises an alert, and what happens then.

@@ -24,6 +24,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from capstone_lib.course.catalogue import Notebook, list_notebooks, notebooks_folder
 from capstone_lib.course.processes import ProcessWatch
+from capstone_lib.course.sync import generate
 
 pytestmark = pytest.mark.browser
 
@@ -49,6 +50,17 @@ CUT_OFF = """panel => [...panel.querySelectorAll(
 # where the last cell ends; below it JupyterLab leaves room to scroll on
 BOTTOM = """outer => [...outer.querySelectorAll('.jp-Cell')].at(-1).getBoundingClientRect().bottom
   - outer.getBoundingClientRect().top + outer.scrollTop"""
+
+TURN = """\
+# %%
+from matplotlib import pyplot as plt
+from capstone_lib.widgets import explore
+def turn(strength=0.3, rows=2_000):
+    if rows > 2_000:
+        raise ValueError("too many rows")
+    plt.subplots()[1].plot([0, strength], [0, rows])
+explore(turn, alt="A line that rises.", strength=(0.0, 1.0, 0.1), rows=[200, 2_000, 20_000])
+"""
 
 
 @dataclass
@@ -157,6 +169,47 @@ def test_runs_in_silence_and_fits_the_page(lab: Lab, chromium: Browser, notebook
     assert [cell.source for cell in cells if cell.execution_count is None] == []
     assert [output for cell in cells for output in cell.outputs if is_stray(output)] == []
     assert cut_off == []
+    assert heard.errors == []
+    assert heard.hosts == {"127.0.0.1"}
+
+
+def test_sliders_are_dragged_and_moved_by_keyboard(lab: Lab, chromium: Browser) -> None:
+    path = lab.root / "turn.ipynb"
+    path.write_text(generate(TURN), "utf-8")
+    page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    heard = Heard()
+    heard.listen(page)
+    try:
+        open_and_run(page, lab, Notebook("99", "turn", path))
+        picture, said = (
+            page.get_by_role("img", name="A line that rises"),
+            page.get_by_role("status"),
+        )
+        strength, rows = (page.get_by_role("slider").nth(k) for k in (0, 1))
+        expect(picture).to_have_count(1)
+        expect(said.get_by_text("strength 0.3, rows 2,000")).to_be_visible()
+        first = picture.get_attribute("src") or ""
+
+        strength.press("ArrowRight")
+        expect(said.get_by_text("strength 0.4, rows 2,000")).to_be_visible()
+        expect(picture).not_to_have_attribute("src", first)
+        second = picture.get_attribute("src") or ""
+
+        strength.drag_to(page.locator(".noUi-base").first, target_position={"x": 1, "y": 1})
+        expect(said.get_by_text("strength 0, rows 2,000")).to_be_visible()
+        expect(picture).not_to_have_attribute("src", second)
+
+        rows.press("ArrowRight")
+        expect(page.get_by_role("alert")).to_contain_text("ValueError: too many rows")
+        rows.press("ArrowLeft")
+        expect(said.get_by_text("strength 0, rows 2,000")).to_be_visible()
+        page.locator(PAGE).screenshot(path=PICTURES / "turn.png")
+        save(page)
+
+        page.goto(f"{lab.url}/lab/tree/{path.name}?token={TOKEN}&reset")
+        expect(picture).to_have_count(1, timeout=60_000)
+    finally:
+        page.close()
     assert heard.errors == []
     assert heard.hosts == {"127.0.0.1"}
 
