@@ -108,7 +108,8 @@ class Explorer:
             self._seconds = perf_counter() - began
 
     def _make(self, widgets: Any) -> Any:
-        self.controls = {dial.name: _control(widgets, dial) for dial in self._dials}
+        wide = max(len(one.name) for one in self._dials) + 1
+        self.controls = {one.name: _control(widgets, one, wide) for one in self._dials}
         for one in self.controls.values():
             one.observe(self._on_change, names="value")
         self._picture = widgets.HTML(self.still.img)
@@ -156,11 +157,11 @@ class Explorer:
         return {**shown, **still}, {"image/png": {"alt": self.still.alt}}
 
 
-def _control(widgets: Any, dial: Dial) -> Any:
+def _control(widgets: Any, dial: Dial, wide: int) -> Any:
     common = {
         "description": dial.name,
         "value": dial.start,
-        "style": {"description_width": "initial"},
+        "style": {"description_width": f"{wide}ch"},
         "layout": _WIDE,
     }
     if dial.choices:

@@ -86,8 +86,8 @@ for report, rows in zip(reports, months.values(), strict=True):
     store.write_measurements(report.measurements(**about))
 written = store.measurements(name="drift_effect")
 store.close()
-columns = ["value", "low", "high", "n", "window_start"]
-written.set_index("feature")[columns].tail(3).round(3)
+columns = ["value", "low", "high", "n"]
+written.set_index(["window_start", "feature"])[columns].tail(3).round(3)
 
 # %% [markdown]
 # ## 2. Real, and large (12 minutes)
