@@ -9,6 +9,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from capstone_lib.alerts import Alert, Playbook, evaluate_alerts, load_playbook
     from capstone_lib.artifact import (
         Artifact,
         Passport,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from capstone_lib.store import Store, open_store
 
 _HOME = {
+    "Alert": "alerts",
     "Artifact": "artifact",
     "BatchRun": "batch",
     "Census": "data",
@@ -45,6 +47,7 @@ _HOME = {
     "LoadTest": "loadtest",
     "Measurement": "monitoring",
     "Passport": "artifact",
+    "Playbook": "alerts",
     "Predictions": "artifact",
     "Schema": "schema",
     "Store": "store",
@@ -52,10 +55,12 @@ _HOME = {
     "audit_fairness": "monitoring",
     "compare_routes": "serving",
     "detect_drift": "monitoring",
+    "evaluate_alerts": "alerts",
     "export_model": "artifact",
     "load_census": "data",
     "load_flights": "data",
     "load_model": "artifact",
+    "load_playbook": "alerts",
     "load_test": "loadtest",
     "measure": "monitoring",
     "open_store": "store",
@@ -65,6 +70,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Alert",
     "Artifact",
     "BatchRun",
     "Census",
@@ -76,6 +82,7 @@ __all__ = [
     "LoadTest",
     "Measurement",
     "Passport",
+    "Playbook",
     "Predictions",
     "Schema",
     "Store",
@@ -83,10 +90,12 @@ __all__ = [
     "audit_fairness",
     "compare_routes",
     "detect_drift",
+    "evaluate_alerts",
     "export_model",
     "load_census",
     "load_flights",
     "load_model",
+    "load_playbook",
     "load_test",
     "measure",
     "open_store",
