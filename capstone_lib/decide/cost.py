@@ -4,8 +4,7 @@ Arithmetic only: a price list is not a bill. Every assumption has a name, a defa
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -204,41 +203,30 @@ def monthly_costs(speed: Speed, volume: Volume, prices: Prices | None = None) ->
     )
 
 
-def break_even(
-    speed: Speed,
-    volume: Volume,
-    prices: Prices | None = None,
-    *,
-    most: float = 1e10,
-) -> float:
-    """Say from how many people on scoring everybody costs more than answering those who ask.
+def break_even(speed: Speed, volume: Volume, prices: Prices | None = None) -> float:
+    """Say at how many runs a day scoring everybody costs as much as answering those who ask.
+
+    A stored answer is as old as the time between two runs: to have it fresher, everybody is scored
+    more often. Beyond this number an endpoint is cheaper, and fresher still.
 
     Parameters
     ----------
     speed, volume, prices
-        As :func:`monthly_costs` takes them; ``volume.people`` is what is looked for.
-    most : float
-        The largest number that is looked at.
+        As :func:`monthly_costs` takes them; ``volume.runs_per_day`` is what is looked for.
 
     Returns
     -------
     float
-        People in a batch run at which both cost the same; ``inf`` if batch is cheaper even for
-        ``most``, 0.0 if it is dearer for nobody at all.
+        Runs a day; ``inf`` if runs cost nothing.
 
     Examples
     --------
     >>> speed = Speed(batch_rows_per_s=200_000, live_per_core_s=1_000)
-    >>> round(break_even(speed, Volume(people=0, questions_per_day=2_000)) / 1e9, 1)
-    8.6
+    >>> round(break_even(speed, Volume(people=60_000, questions_per_day=2_000)))
+    716
     """
-    prices = prices or Prices()
-    run_cost = volume.runs_per_day * _DAYS / 3_600 * prices.batch_cores * prices.core_hour
-    live = _endpoint(_cores(volume.questions_per_day, speed, prices), prices)
-    if run_cost == 0:
-        return math.inf
-    people = (live / run_cost - prices.batch_start_s) * speed.batch_rows_per_s
-    return math.inf if people > most else max(people, 0.0)
+    one_a_day = monthly_costs(speed, replace(volume, runs_per_day=1.0), prices)
+    return one_a_day.real_time / one_a_day.batch if one_a_day.batch else math.inf
 
 
 def draw_costs(
@@ -246,17 +234,14 @@ def draw_costs(
     volume: Volume,
     prices: Prices | None = None,
     *,
-    questions: Sequence[float] | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw what each architecture costs a month against the questions a day.
+    """Draw what each architecture costs a month against the time between two batch runs.
 
     Parameters
     ----------
     speed, volume, prices
-        As :func:`monthly_costs` takes them; a dotted line marks the volume's own questions.
-    questions : sequence of float, optional
-        The questions a day to draw; from 100 to 100 million unless told otherwise.
+        As :func:`monthly_costs` takes them; a dotted line marks the volume's own runs.
     ax
         Where to draw; new axes if there are none.
     """
@@ -264,21 +249,24 @@ def draw_costs(
 
     from capstone_lib.plots import MARKERS, PALETTE, axes_for
 
-    many = np.geomspace(100, 1e8, 60) if questions is None else np.asarray(questions, dtype=float)
+    hours = np.geomspace(1 / 60, 48, 60)
     rows = [
-        monthly_costs(speed, Volume(**{**asdict(volume), "questions_per_day": float(n)}), prices)
-        for n in many
+        monthly_costs(speed, replace(volume, runs_per_day=24 / float(gap)), prices) for gap in hours
     ]
     ax = axes_for(ax)
     styles: Any = zip(("batch", "hybrid", "real time"), PALETTE, MARKERS, strict=False)
     for name, colour, marker in styles:
         costs = [one.to_dict()[name] for one in rows]
-        ax.plot(many, costs, color=colour, marker=marker, markevery=8, label=name)
-    ax.axvline(max(volume.questions_per_day, many[0]), color="#666666", linestyle=":", linewidth=1)
+        ax.plot(hours, costs, color=colour, marker=marker, markevery=8, label=name)
+    if volume.runs_per_day:
+        ax.axvline(24 / volume.runs_per_day, color="#666666", linestyle=":", linewidth=1)
     ax.set(
-        xscale="log", yscale="log", xlabel="questions a day", ylabel="machines, a month",
-        title=f"{volume.people:,.0f} people scored a run",
+        xscale="log", yscale="log", xlabel="between two batch runs", ylabel="machines, a month",
+        title=f"{volume.people:,.0f} people scored a run, "
+        f"{volume.questions_per_day:,.0f} questions a day",
     )  # fmt: skip
+    ax.set_xticks([1 / 60, 1 / 6, 1, 6, 24], ["1 min", "10 min", "1 h", "6 h", "24 h"])
+    ax.minorticks_off()
     ax.legend()
     return ax
 

@@ -49,14 +49,20 @@ def test_many_questions_need_more_cores_than_the_floor_and_fewer_where_most_are_
 
 @given(speeds, volumes, prices)
 def test_at_the_break_even_both_cost_the_same(speed, volume, prices):
-    people = break_even(speed, volume, prices)
-    if math.isinf(people) or people == 0:
-        least = monthly_costs(speed, replace(volume, people=0.0), prices)
-        assert (least.batch <= least.real_time) == (people > 0) or least.batch == least.real_time
+    runs = break_even(speed, volume, prices)
+    if math.isinf(runs) or runs == 0:
         return
-    costs = monthly_costs(speed, replace(volume, people=people), prices)
+    costs = monthly_costs(speed, replace(volume, runs_per_day=runs), prices)
     assert costs.batch == pytest.approx(costs.real_time)
-    assert monthly_costs(speed, replace(volume, people=people * 2), prices).batch > costs.real_time
+    oftener = monthly_costs(speed, replace(volume, runs_per_day=runs * 2), prices)
+    assert oftener.batch > oftener.real_time
+
+
+def test_there_is_no_break_even_where_one_of_them_is_free():
+    free = replace(PRICES, batch_start_s=0)
+    assert math.isinf(break_even(SPEED, replace(VOLUME, people=0), free))
+    asleep = replace(PRICES, floor_cores=0)
+    assert break_even(SPEED, replace(VOLUME, questions_per_day=0), asleep) == 0
 
 
 @given(speeds, volumes, prices, st.floats(1, 10))
@@ -84,8 +90,9 @@ def test_the_table_and_the_figure():
     assert (table["together"] == table["machines"] + table["review"]).all()
     axes = draw_costs(SPEED, VOLUME, PRICES)
     assert [line.get_label() for line in axes.get_lines()][:3] == ["batch", "hybrid", "real time"]
-    lowest = axes.get_lines()[0].get_ydata()
-    assert len(set(lowest)) == 1  # what is asked costs a batch nothing
+    batch, _, live = (line.get_ydata() for line in axes.get_lines()[:3])
+    assert len(set(live)) == 1  # how often everybody is scored costs an endpoint nothing
+    assert batch[0] > batch[-1]
 
 
 @pytest.mark.parametrize(
