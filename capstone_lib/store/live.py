@@ -66,9 +66,12 @@ class LiveStore:
         ----------
         entries : sequence of tuple
             Each ``(row_id, received_at, served_key, route, features, score, label, uncertainty,
-            prediction_set, review, latency_ms, explanation)``. Times are seconds since 1970,
-            features anything that JSON makes an object of, a prediction set a list of labels; an
-            explanation, a score and a label may be ``None``.
+            prediction_set, review, latency_ms, explanation, run_key, miss, override_key)``, all of
+            the same length: the last three may be left out. Times are seconds since 1970, features
+            anything that JSON makes an object of, a prediction set a list of labels; an
+            explanation, a score and a label may be ``None``. Label and review are the model's; the
+            override says whose label was given instead. A run is named where its score was passed
+            on, a miss is why none was.
         writer : str, optional
             Who writes. Its entries are numbered, and none is kept twice: after a failure whose
             outcome is not known, the same call can be made again.
@@ -120,7 +123,10 @@ class LiveStore:
             Oldest first: ``request_key``, ``row_id``, ``received_at`` (UTC), ``route``, ``model``,
             ``version``, ``snapshot``, ``features`` (a JSON object), ``score`` and ``uncertainty``
             (``float32``; NaN: answered without a model), ``label``, ``prediction_set`` (a JSON
-            list), ``review``, ``latency_ms``, ``explanation`` (JSON; missing unless asked for).
+            list), ``review``, ``latency_ms``, ``explanation`` (JSON; missing unless asked for),
+            ``as_of`` (of a nightly score that was passed on), ``miss`` (why none was, where that is
+            done), ``answered`` (the label that was given) and ``decided_by`` (``model``, or the
+            reviewer whose label it is). Label and review are what the model said.
 
         Raises
         ------
