@@ -139,7 +139,9 @@ class DatabaseStore(LiveDatabase, Store):
     def outcomes(self) -> "pd.DataFrame":
         """See :meth:`Store.outcomes`."""
         with reading(self.engine) as connection:
-            query = select(outcomes).order_by(outcomes.c.observed_at, outcomes.c.row_id)
+            query = select(outcomes).order_by(
+                outcomes.c.observed_at, outcomes.c.row_id, outcomes.c.source
+            )
             return outcomes_frame([tuple(row) for row in connection.execute(query)])
 
     def write_measurements(
