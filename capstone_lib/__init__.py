@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         detect_drift,
         measure,
     )
+    from capstone_lib.review import ReviewQueue
     from capstone_lib.schema import Schema
     from capstone_lib.serving import Endpoint, Limits, compare_routes, serve
     from capstone_lib.store import Store, open_store
@@ -49,6 +50,7 @@ _HOME = {
     "Passport": "artifact",
     "Playbook": "alerts",
     "Predictions": "artifact",
+    "ReviewQueue": "review",
     "Schema": "schema",
     "Store": "store",
     "Window": "monitoring",
@@ -84,6 +86,7 @@ __all__ = [
     "Passport",
     "Playbook",
     "Predictions",
+    "ReviewQueue",
     "Schema",
     "Store",
     "Window",
