@@ -32,7 +32,6 @@ BELOW, ABOVE, UNSEEN, MISSING, SUM_BELOW, SUM_ABOVE = range(6)
 """The places behind the bins in a count."""
 
 N_PLACES, N_EXTRA = 4, 6
-NO_BLOCK = -1
 
 FARTHEST = 1e300
 """Values beyond are counted, and their excess taken as if they stood here: sums stay finite."""
@@ -145,8 +144,8 @@ class ColumnBins:
 
     def tally(self, placed: Placed) -> np.ndarray:
         """Count rows that have been placed."""
-        out = np.zeros(self.size)
-        np.add.at(out, placed.places, count_codes(placed.codes, len(placed.places)))
+        n_rows = count_codes(placed.codes, len(placed.places))
+        out = np.bincount(placed.places, weights=n_rows, minlength=self.size)
         out[self.n_bins + SUM_BELOW], out[self.n_bins + SUM_ABOVE] = placed.excess
         return out
 
@@ -160,9 +159,9 @@ class ColumnBins:
         return self._place_numbers(array)
 
     def blocks_of(self, placed: Placed) -> np.ndarray:
-        """The block of each row, for pairs of columns; -1 for the unexpected."""
-        table = np.concatenate([np.array(self.blocks, dtype=np.int8), [NO_BLOCK] * N_PLACES])
-        return translate(placed.codes, table.astype(np.int8)[placed.places])
+        """The block of each row, for pairs of columns; :attr:`n_blocks` for the unexpected."""
+        table = np.array([*self.blocks, *[self.n_blocks] * N_PLACES], dtype=np.uint8)
+        return translate(placed.codes, table[placed.places])
 
     def labels(self) -> list[str]:
         """A name for each bin."""

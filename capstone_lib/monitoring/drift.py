@@ -15,7 +15,7 @@ from capstone_lib.artifact.tally import names_of, rows_of
 from capstone_lib.artifact.window import Window
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.classifier import DomainTest, tell_apart
-from capstone_lib.monitoring.feature import FeatureDrift, measure_feature
+from capstone_lib.monitoring.feature import FeatureDrift, measure_features
 from capstone_lib.monitoring.noise import benjamini_hochberg, bonferroni
 from capstone_lib.monitoring.pairs import PairDrift, compare_pairs
 from capstone_lib.monitoring.report import DriftReport
@@ -120,7 +120,7 @@ def detect_drift(
     _check_windows(before, now)
     names = _columns(before, now, columns)
     level = alpha / (len(names) + 1)
-    features = [measure_feature(name, before, now, alpha=level) for name in names]
+    features = measure_features(names, before, now, alpha=level)
     together = compare_pairs(before, now, columns=names) if pairs else ()
     inputs = [name for name in names if name in before.binning.names]
     test = (

@@ -136,7 +136,7 @@ def _changes(
             now=hits[1] / whole[1],
             n_before=int(whole[0]),
             n=int(whole[1]),
-            p_value=homogeneity_p(counts[0], counts[1]),
+            p_value=float(homogeneity_p(counts[0], counts[1])),
         )
 
 
