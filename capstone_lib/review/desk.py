@@ -29,6 +29,7 @@ __all__ = [
     "put_back",
     "said_by",
     "take_turn",
+    "withdraw",
 ]
 
 _LONGEST_NOTE = 4_000
@@ -55,6 +56,15 @@ def of_alert(connection: Connection, alert_id: str) -> list[Any]:
     """``row_id``, ``group`` and ``closed_at`` of the cases that an alert brought in."""
     query = select(cases.c.row_id, cases.c.group, cases.c.closed_at)
     return list(connection.execute(query.where(cases.c.alert_id == alert_id)))
+
+
+def withdraw(connection: Connection, alert_id: str, *, at: float) -> int:
+    """Take out the cases of an alert that nobody has decided or has in hand; how many."""
+    take_turn(connection)
+    decided = select(case_decisions.c.case_id).where(case_decisions.c.case_id == cases.c.case_id)
+    free = or_(cases.c.reviewer.is_(None), cases.c.held_until <= at)
+    mine = cases.c.alert_id == alert_id, cases.c.alert_id != ""
+    return int(connection.execute(delete(cases).where(*mine, free, ~decided.exists())).rowcount)
 
 
 def hold(connection: Connection, reviewer: str, *, at: float, until: float) -> Any:

@@ -150,6 +150,16 @@ def test_an_audit_keeps_the_group_from_its_reviewers(scored, artifact, people):
     assert 20 < changes < 60
 
 
+def test_an_audit_is_withdrawn_but_for_what_somebody_works_on(queue, artifact, people):
+    queue.fill_audit(artifact=artifact, source=people, alert_id="a1", n=10)
+    done, held = queue.next("ana"), queue.next("bo")
+    queue.decide(done.case_id, reviewer="ana", verdict="accept")
+    assert (queue.withdraw("a1"), queue.withdraw("a1"), queue.withdraw("")) == (8, 0, 0)
+    left = queue.cases()
+    assert set(left[left["alert_id"] == "a1"]["case_id"]) == {done.case_id, held.case_id}
+    assert (left["source"] == "uncertainty").sum() == 12
+
+
 def test_a_group_that_is_nobodys_is_told(scored, artifact, people):
     queue = ReviewQueue(scored)
     for group, said in (("sex=7", "nobody of sex=7"), ("SEX=2", "speaks of no column")):
