@@ -181,6 +181,17 @@ class ReviewQueue:
             ]
             return desk.add(connection, rows, at=self._clock())
 
+    def withdraw(self, alert_id: str) -> int:
+        """Take an alert's cases out of the queue, those that nobody has decided or has in hand.
+
+        Returns
+        -------
+        int
+            How many went.
+        """
+        with writing(self._engine) as connection:
+            return desk.withdraw(connection, alert_id, at=self._clock())
+
     def appeal(self, row_id: Any, reason: str, *, artifact: "Artifact", source: Any = None) -> str:
         """Add somebody's objection to the last answer about them; the case's name.
 
