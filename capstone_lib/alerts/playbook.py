@@ -54,12 +54,15 @@ class Playbook:
         Within which an answer should come: what the measurement ``slow_share`` counts from.
     path : str
         The file; empty if it is none.
+    max_replicas : int
+        The most that ``scale_up`` asks for.
     """
 
     rules: tuple[Rule, ...]
     webhook: Webhook | None = None
     sla_ms: float = 100.0
     path: str = ""
+    max_replicas: int = 4
 
     @classmethod
     def default(cls) -> "Playbook":

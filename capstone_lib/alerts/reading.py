@@ -24,7 +24,7 @@ _REQUIRED = ("name", "measurement", "threshold", "owner", "why", "what_to_do")
 _COUNTS = {"min_n": 0, "for_windows": 1, "clear_windows": 1}
 _LISTS = ("but_not", "actions")
 _KEYS = (*_TEXTS, "threshold", "clear_threshold", *_COUNTS, *_LISTS)
-_TOP = ("sla_ms", "own_measurements", "rule", "webhook")
+_TOP = ("sla_ms", "max_replicas", "own_measurements", "rule", "webhook")
 _FLOOR: dict[str, type] = {"noise_floor": float}
 _BURN: dict[str, type] = {"burn_rate": float, "budget": float, "short": str, "long": str}
 _WORDS = {str: 'text in quotes, such as "here"', float: "a number", int: "a whole number",
@@ -66,6 +66,10 @@ def read_playbook(table: dict[str, Any], text: str, *, path: str = "") -> Playbo
     sla_ms = _number(reader, table, "sla_ms", "", 0, default=100.0)
     if sla_ms is not None and not 0 < sla_ms < float("inf"):
         reader.wrong(f"sla_ms is {sla_ms:g}; give milliseconds above 0", "", 0, "sla_ms")
+    replicas = table.get("max_replicas", 4)
+    if type(replicas) is not int or not 1 <= replicas <= 1000:
+        seen = f"max_replicas is {replicas!r}; give a whole number from 1 to 1000"
+        reader.wrong(seen, "", 0, "max_replicas")
     webhook = _webhook(reader, table["webhook"]) if "webhook" in table else None
     tables = table.get("rule", [])
     if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
@@ -86,7 +90,11 @@ def read_playbook(table: dict[str, Any], text: str, *, path: str = "") -> Playbo
     if reader.problems:
         raise _refusal(reader)
     return Playbook(
-        tuple(rule for rule in rules if rule is not None), webhook, sla_ms or 100.0, path
+        tuple(rule for rule in rules if rule is not None),
+        webhook,
+        sla_ms or 100.0,
+        path,
+        max_replicas=replicas,
     )
 
 
