@@ -18,7 +18,12 @@ _LEFT = " style='text-align:left'"
 
 
 def page_of(audit: "FairnessAudit") -> str:
-    """Two tables and a note on who could not be judged."""
+    """Two tables and a note on who could not be judged, as HTML.
+
+    Parameters
+    ----------
+    audit : FairnessAudit
+    """
     has_labels = any(group.label is not None for group in audit.groups)
     rates = list(audit.groups[0].rates)
     head = ["group", *(["class"] if has_labels else []), "people", *rates]

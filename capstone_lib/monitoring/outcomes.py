@@ -90,10 +90,13 @@ def join_outcomes(
         Look no further than this moment; the last observation unless told otherwise.
     made_at : str, optional
         The column with that moment; ``received_at`` or else ``as_of`` unless told otherwise.
-
     only_later : bool, default True
         Whether an outcome must not be older than the answer. False where the two go by different
         clocks, as when people of the past are asked about today: then the last outcome counts.
+
+    Returns
+    -------
+    Joined
 
     Raises
     ------
