@@ -111,8 +111,9 @@ def range_interval(spreads: Sequence[Spread], *, level: float) -> tuple[float, f
     Notes
     -----
     The band is the quantile of the largest studentized deviation of all pairs: maxT of Westfall and
-    Young, "Resampling-Based Multiple Testing" (1993). With probability ``level`` or more every pair lies within its band at once; then the largest
-    true distance is at least the largest lower end and at most the largest upper end.
+    Young, "Resampling-Based Multiple Testing" (1993). With probability ``level`` or more every pair
+    lies within its band at once; then the largest true distance is at least the largest lower end
+    and at most the largest upper end.
     """
     reach = float(np.quantile(np.maximum.reduce([s.strayed for s in spreads]), level))
     low = max(float((s.apart - reach * s.error).max()) for s in spreads)
