@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from sqlalchemy import Engine
 
-from capstone_lib.errors import AlertError, StoreError
-from capstone_lib.store import Store
+from capstone_lib.errors import AlertError
+from capstone_lib.store import Store, engine
 from capstone_lib.store.staleness import parse_moment
 
 if TYPE_CHECKING:
@@ -98,13 +98,7 @@ def engine_of(store: Store) -> Engine:
     StoreError
         If the store is a folder.
     """
-    engine = getattr(store, "engine", None)
-    if isinstance(engine, Engine):
-        return engine
-    raise StoreError(
-        f"{store.url} is a folder and keeps batch results only; alerts need a database, such as "
-        "'sqlite:///predictions.db'"
-    )
+    return engine.engine_of(store, who="alerts need")
 
 
 def moment(value: Moment | None = None, *, name: str = "now") -> str:

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, Table, and_, func, or_, select, update
+from sqlalchemy import Table, and_, func, or_, select, update
 
-from capstone_lib.errors import ReviewError, StoreError
+from capstone_lib.errors import ReviewError
 from capstone_lib.review import desk, filling
 from capstone_lib.review.case import Case, Decision, read_case
 from capstone_lib.store import Store
-from capstone_lib.store.engine import reading, writing
+from capstone_lib.store.engine import engine_of, reading, writing
 from capstone_lib.store.ids import decode_ids, encode_id
 from capstone_lib.store.overrides import MODEL
 from capstone_lib.store.review_tables import case_decisions, cases
@@ -79,7 +79,7 @@ class ReviewQueue:
             raise ReviewError(f"lease_s is a number of seconds above 0; seen {lease_s!r}")
         self.store, self.lease_s, self.blind = store, lease_s, blind
         self.double_share, self._clock = double_share, clock
-        self._engine = _engine_of(store)
+        self._engine = engine_of(store, who="reviews need")
 
     def fill_uncertain(
         self,
@@ -352,13 +352,3 @@ def _name(reviewer: str) -> str:
             f"{reviewer!r}"
         )
     return name
-
-
-def _engine_of(store: Store) -> Engine:
-    engine = getattr(store, "engine", None)
-    if isinstance(engine, Engine):
-        return engine
-    raise StoreError(
-        f"{store.url} is a folder and keeps batch results only; reviews need a database, such as "
-        "'sqlite:///predictions.db'"
-    )

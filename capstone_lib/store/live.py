@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from capstone_lib.errors import StoreError
+from capstone_lib.store.refusal import needs_database
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +20,11 @@ __all__ = ["LiveStore"]
 
 
 class LiveStore:
-    """The part of a store that serves an endpoint. Every method refuses until it is overridden."""
+    """The part of a store that serves an endpoint. Every method refuses until it is overridden.
+
+    Of ``requests`` and ``change_rollout``, which say here what can be asked, a store overrides
+    ``_read_requests`` and ``_change_rollout``.
+    """
 
     url: str
 
@@ -135,7 +140,7 @@ class LiveStore:
         ValueError
             If ``since`` is no time, or ``last`` no count.
         """
-        raise self._refusal()
+        return self._read_requests(since=since, route=route, version=version, ids=ids, last=last)
 
     def rollout(self) -> "Rollout":
         """What the endpoint does with requests now: the last change, or the default."""
@@ -175,7 +180,14 @@ class LiveStore:
         StoreError
             If the store cannot be used, or is a folder.
         """
-        raise self._refusal()
+        return self._change_rollout(
+            who=who,
+            why=why,
+            route=route,
+            canary_share=canary_share,
+            paused=paused,
+            shadow=shadow,
+        )
 
     def rollout_history(self) -> "pd.DataFrame":
         """Every change of the rollout, oldest first, with who, when and why."""
@@ -202,8 +214,11 @@ class LiveStore:
         """
         raise self._refusal()
 
+    def _read_requests(self, **wanted: Any) -> "pd.DataFrame":
+        raise self._refusal()
+
+    def _change_rollout(self, **change: Any) -> "Rollout":
+        raise self._refusal()
+
     def _refusal(self) -> StoreError:
-        return StoreError(
-            f"{self.url} is a folder and keeps batch results only; an endpoint needs a database, "
-            "such as 'sqlite:///predictions.db'"
-        )
+        return needs_database(self.url, who="an endpoint needs")
