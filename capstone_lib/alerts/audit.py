@@ -1,14 +1,13 @@
 """The human audit that an alert asks for: a sample of the group concerned in the review queue."""
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, delete, exists, or_
+from sqlalchemy import Connection
 
 from capstone_lib.errors import AlertError
 from capstone_lib.store import Store
-from capstone_lib.store.review_tables import case_decisions, cases
-from capstone_lib.store.staleness import parse_moment
 
 if TYPE_CHECKING:
     from capstone_lib.artifact import Artifact
@@ -52,14 +51,11 @@ def begin_audit(
     return f"{added} cases{of_group(alert)} were put into the review queue", {"cases": added}
 
 
-def withdraw_cases(connection: Connection, alert_id: str, *, now: str) -> str:
+def withdraw_cases(connection: Connection, alert_id: str) -> str:
     """Take an audit's cases out of the queue, but for those that somebody has or has judged."""
-    judged = exists().where(case_decisions.c.case_id == cases.c.case_id)
-    free = or_(cases.c.reviewer.is_(None), cases.c.held_until <= parse_moment(now).timestamp())
-    waiting = delete(cases).where(
-        cases.c.alert_id == alert_id, cases.c.closed_at.is_(None), free, ~judged
-    )
-    gone = connection.execute(waiting).rowcount
+    from capstone_lib.review.desk import withdraw
+
+    gone = withdraw(connection, alert_id, at=time.time())
     return f"{gone} cases that nobody had looked at are out of the review queue"
 
 

@@ -31,6 +31,11 @@ class Wish:
     done: str
     there: str
 
+    @property
+    def gives_back(self) -> bool:
+        """Whether it wants what is so when nothing is wrong."""
+        return bool(self.value == getattr(Rollout(), self.field))
+
 
 _WISHES = {
     "pause_rollout": Wish("paused", True, False, "the rollout is paused", "it was paused already"),
@@ -52,7 +57,9 @@ def wish_of(action: str) -> Wish | None:
 def put(
     connection: Connection, wish: Wish, *, alert_key: int, who: str, why: str
 ) -> tuple[str, dict[str, Any]]:
-    """Make the rollout as wished, unless it is, or another alert holds on to what it is.
+    """Make the rollout as wished, unless it is.
+
+    What gives back does not take from an alert that holds on to what is.
 
     Returns
     -------
@@ -66,7 +73,8 @@ def put(
     if getattr(last_rollout(connection), wish.field) == wish.value:
         before = _before(wish, cause.rollout_key) if cause is not None and holders else {}
         return f"{wish.there}{_since(cause)}", before
-    if said := _held_by_another(holders, alert_key):
+    said = _held_by_another(holders, alert_key)
+    if wish.gives_back and said:  # a brake is put on whoever wants none
         return said, {}
     change: dict[str, Any] = {wish.field: wish.value}
     made = add_change(connection, who=who, why=why, **change)

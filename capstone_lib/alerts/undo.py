@@ -54,7 +54,7 @@ def _undo(connection: Connection, row: Mapping[str, Any], *, who: str, why: str,
     if action == "scale_up":
         return withdraw(connection, before, at=now, **said)[0]
     if action == "human_audit":
-        return withdraw_cases(connection, row["alert_id"], now=now)
+        return withdraw_cases(connection, row["alert_id"])
     if action == "webhook":
         plan(connection, row["alert_key"], [WITHDRAWN])
         return "the next run tells the address so"
