@@ -151,7 +151,8 @@ class Rule:
         One alert for all that the rule finds, or one each.
     severity : {"info", "warning", "critical"}
     actions : tuple of str
-        Of :data:`ACTIONS`.
+        Of :data:`ACTIONS`. What gives back (``resume_rollout``, ``recover_route``) beside what
+        takes is done when the alert has cleared.
     """
 
     name: str

@@ -13,7 +13,6 @@ FLOOR_LEVEL = 0.95
 """At which measurements carry what chance alone reaches."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_AGAINST = ({"pause_rollout", "resume_rollout"}, {"degrade_route", "recover_route"})
 
 
 def nonsense_in(rule: Rule, *, own: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
@@ -61,9 +60,6 @@ def _say(key: str, text: str) -> tuple[str, str]:
 def _of_actions(rule: Rule) -> Iterator[tuple[str, str]]:
     if len({*rule.actions}) < len(rule.actions):
         yield "actions", f"an action stands twice in {list(rule.actions)}; write each once"
-    for pair in _AGAINST:
-        if pair <= {*rule.actions}:
-            yield "actions", f"{' and '.join(sorted(pair))} undo one another; choose one"
 
 
 def _of_place(rule: Rule, known: Known | None) -> Iterator[tuple[str, str]]:
