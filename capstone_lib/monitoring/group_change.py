@@ -13,8 +13,9 @@ from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.homogeneity import homogeneity_p
 from capstone_lib.monitoring.rates import RATES, Rate, newcombe
+from capstone_lib.store.measurement import Measurement
 
-__all__ = ["GroupChange", "compare_everybody", "compare_groups"]
+__all__ = ["GroupChange", "change_measurements", "compare_everybody", "compare_groups"]
 
 WATCHED = ("true_positive_rate", "false_positive_rate")
 
@@ -152,6 +153,34 @@ def compare_everybody(
     right = [float(np.trace(table)) for table in tables]
     found = _change("", "accuracy", right, [float(table.sum()) for table in tables])
     return _judged(found, alpha)
+
+
+def change_measurements(
+    reference: GroupCounts | None, current: GroupCounts, *, same_groups: bool
+) -> list[Measurement]:
+    """Measure everybody, and each group, beside their own past: ``accuracy_change`` and so on.
+
+    Parameters
+    ----------
+    reference : GroupCounts or None
+        Without a past nothing is measured, and neither if its classes are others.
+    current : GroupCounts
+    same_groups : bool
+        Whether numbers were put into the same bands then and now; else only everybody is compared.
+    """
+    if reference is None or reference.classes != current.classes:
+        return []
+    changes = [compare_everybody(reference, current)]
+    alike = same_groups and reference.columns == current.columns
+    if alike and len(current.classes) == 2:
+        changes += compare_groups(reference, current)
+    return [
+        Measurement(
+            f"{one.rate}_change", one.difference, one.low, one.high, n=one.n, unit="share",
+            feature=one.group.split("=")[0], group=one.group, note=str(one),
+        )
+        for one in changes
+    ]  # fmt: skip
 
 
 def _judged(one: GroupChange, alpha: float) -> GroupChange:

@@ -22,7 +22,7 @@ from capstone_lib.monitoring.drift import detect_drift
 from capstone_lib.monitoring.estimate import estimate_performance
 from capstone_lib.monitoring.fairness import FairnessAudit
 from capstone_lib.monitoring.gather import Rows, batch_rows, live_rows, read_source, runs_of
-from capstone_lib.monitoring.group_change import compare_everybody, compare_groups
+from capstone_lib.monitoring.group_change import change_measurements
 from capstone_lib.monitoring.operations import NOT_LOGGED, SLA_MS, Traffic, measure_latency
 from capstone_lib.monitoring.outcomes import Joined, join_outcomes
 from capstone_lib.monitoring.parity import compare_features
@@ -186,23 +186,9 @@ def _of_outcomes(
         classes=answers.classes,
     )
     yield from FairnessAudit.of(counts, intersections=False).measurements()
-    yield from _of_changes(job, counts)
-
-
-def _of_changes(job: _Job, counts: GroupCounts) -> Iterator[Measurement]:
-    """Everybody, and each group, beside their own past."""
+    same_groups = job.sensitive == job.artifact.reference_cuts
     past = job.artifact.reference_groups
-    if past is None or past.classes != counts.classes:
-        return
-    changes = [compare_everybody(past, counts)]
-    alike = past.columns == counts.columns and job.sensitive == job.artifact.reference_cuts
-    if alike and len(counts.classes) == 2:
-        changes += compare_groups(past, counts)
-    for one in changes:
-        yield Measurement(
-            f"{one.rate}_change", one.difference, one.low, one.high, n=one.n, unit="share",
-            feature=one.group.split("=")[0], group=one.group, note=str(one),
-        )  # fmt: skip
+    yield from change_measurements(past, counts, same_groups=same_groups)
 
 
 def _drift(job: _Job, rows: Rows) -> tuple[DriftReport | None, list[Measurement]]:
