@@ -16,7 +16,19 @@ _PLACES = ("missing", "unseen", "out_of_range")
 
 
 def drift_measurements(report: "DriftReport", **about: Any) -> list[Measurement]:
-    """List what a report found; see :meth:`DriftReport.measurements`."""
+    """List what a report found; see :meth:`DriftReport.measurements`.
+
+    Parameters
+    ----------
+    report : DriftReport
+    **about
+        What to set on each; by default what the window says of itself.
+
+    Returns
+    -------
+    list of Measurement
+        Measures that a column does not have, such as distances of categories, are left out.
+    """
     window = report.current
     known = {
         "window_start": window.start,
