@@ -23,7 +23,7 @@ __all__ = [
 
 _MOST_CODES = 65_536
 _NARROW = 256
-_FEW_CODES = 16
+_FEW_CODES = 8
 _FEW_STEPS = 8
 
 
@@ -48,13 +48,21 @@ class Distinct:
 
 
 def count_codes(codes: np.ndarray, n_codes: int) -> np.ndarray:
-    """Rows of each code from 0; a few codes are looked for one by one, which is ten times faster.
+    """Rows of each code from 0.
 
-    Adding up row by row has to wait for the last sum wherever one code follows itself.
+    Adding up row by row is slow, and has to wait for the last sum wherever one code follows itself.
+    A few codes are looked for one by one, which is ten times faster; more are counted by two rows
+    at once, which takes half as long.
     """
     if codes.dtype == np.uint8 and n_codes <= _FEW_CODES:
-        return np.array([np.count_nonzero(codes == code) for code in range(n_codes)], dtype=np.intp)
-    return np.bincount(codes, minlength=n_codes)
+        counts = [np.count_nonzero(codes == code) for code in range(n_codes - 1)]
+        return np.array([*counts, len(codes) - sum(counts)], dtype=np.intp)
+    if codes.dtype != np.uint8:
+        return np.bincount(codes, minlength=n_codes)
+    twos = np.ascontiguousarray(codes[: len(codes) // 2 * 2]).view(np.uint16)
+    both = np.bincount(twos, minlength=n_codes * _NARROW).reshape(n_codes, _NARROW)
+    last = np.bincount(codes[len(twos) * 2 :], minlength=n_codes)
+    return np.asarray(both.sum(0)[:n_codes] + both.sum(1) + last)
 
 
 def translate(codes: np.ndarray, table: np.ndarray) -> np.ndarray:
@@ -75,14 +83,16 @@ def translate(codes: np.ndarray, table: np.ndarray) -> np.ndarray:
 
 def names_of(rows: Any) -> list[str]:
     """The columns of a data frame, an Arrow table or a mapping."""
+    if _is_pandas(rows):
+        return list(rows.columns.tolist())
     if hasattr(rows, "column_names"):
         return [str(name) for name in rows.column_names]
-    return list(rows.columns) if hasattr(rows, "iloc") else list(rows)
+    return list(rows)
 
 
 def rows_of(rows: Any) -> int:
     """How many rows a table has."""
-    if hasattr(rows, "num_rows"):
+    if not _is_pandas(rows) and hasattr(rows, "num_rows"):
         return int(rows.num_rows)
     if isinstance(rows, Mapping):
         return len(next(iter(rows.values()))) if rows else 0
@@ -92,7 +102,11 @@ def rows_of(rows: Any) -> int:
 def column_of(rows: Any, name: str) -> np.ndarray:
     """One column of a table as a NumPy array; missing values are None or NaN."""
     column = rows[name]
-    if hasattr(column, "to_pandas"):  # Arrow: dictionaries, nulls and chunks become plain values
+    if isinstance(column, np.ndarray):
+        return column
+    if not _is_pandas(column) and hasattr(
+        column, "to_pandas"
+    ):  # Arrow: dictionaries, nulls and chunks become plain values
         column = column.to_pandas()
     kind: Any = getattr(column, "dtype", None)
     if hasattr(kind, "categories"):
@@ -102,6 +116,10 @@ def column_of(rows: Any, name: str) -> np.ndarray:
             return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
         return np.asarray(column.to_numpy(dtype=kind.numpy_dtype))
     return np.asarray(column)
+
+
+def _is_pandas(rows: Any) -> bool:
+    return hasattr(rows, "iloc")  # which pandas has at hand; what it lacks it looks for at length
 
 
 def as_distinct(values: np.ndarray) -> Distinct:

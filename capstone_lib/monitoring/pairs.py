@@ -177,11 +177,11 @@ def _effects(counts: np.ndarray, dofs: np.ndarray) -> np.ndarray:
 
 def _fitted(fit: np.ndarray, counts: np.ndarray, *, enough: float) -> np.ndarray:
     """Tables scaled until their sums along every axis but the last are those of the counts."""
-    sums = [counts.sum(axis) for axis in range(counts.ndim - 1)]
+    sums = [counts.sum(axis, keepdims=True) for axis in range(counts.ndim - 1)]
     for _ in range(ROUNDS):
         last = fit
         for axis, wanted in enumerate(sums):
-            fit = fit * np.expand_dims(_ratio(wanted, fit.sum(axis)), axis)
+            fit = fit * _ratio(wanted, fit.sum(axis, keepdims=True))
         if np.abs(fit - last).max() < enough:
             break
     return fit
