@@ -9,6 +9,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from capstone_lib.alerts import Alert, Playbook, evaluate_alerts, load_playbook
     from capstone_lib.artifact import (
         Artifact,
         Passport,
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
         detect_drift,
         measure,
     )
+    from capstone_lib.review import ReviewQueue
     from capstone_lib.schema import Schema
     from capstone_lib.serving import Endpoint, Limits, compare_routes, serve
     from capstone_lib.store import Store, open_store
 
 _HOME = {
+    "Alert": "alerts",
     "Artifact": "artifact",
     "BatchRun": "batch",
     "Census": "data",
@@ -45,17 +48,21 @@ _HOME = {
     "LoadTest": "loadtest",
     "Measurement": "monitoring",
     "Passport": "artifact",
+    "Playbook": "alerts",
     "Predictions": "artifact",
+    "ReviewQueue": "review",
     "Schema": "schema",
     "Store": "store",
     "Window": "monitoring",
     "audit_fairness": "monitoring",
     "compare_routes": "serving",
     "detect_drift": "monitoring",
+    "evaluate_alerts": "alerts",
     "export_model": "artifact",
     "load_census": "data",
     "load_flights": "data",
     "load_model": "artifact",
+    "load_playbook": "alerts",
     "load_test": "loadtest",
     "measure": "monitoring",
     "open_store": "store",
@@ -65,6 +72,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Alert",
     "Artifact",
     "BatchRun",
     "Census",
@@ -76,17 +84,21 @@ __all__ = [
     "LoadTest",
     "Measurement",
     "Passport",
+    "Playbook",
     "Predictions",
+    "ReviewQueue",
     "Schema",
     "Store",
     "Window",
     "audit_fairness",
     "compare_routes",
     "detect_drift",
+    "evaluate_alerts",
     "export_model",
     "load_census",
     "load_flights",
     "load_model",
+    "load_playbook",
     "load_test",
     "measure",
     "open_store",

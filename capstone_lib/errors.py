@@ -113,7 +113,14 @@ class MonitoringError(CapstoneError, ValueError):
 
 
 class PlaybookError(CapstoneError, ValueError):
-    """A playbook is wrong; the message says in which line, and what would be right."""
+    """A playbook is wrong; the message says in which line, and what would be right.
+
+    ``problems`` holds every mistake as ``(line, text)``; empty if the file could not be read.
+    """
+
+    def __init__(self, message: str, problems: tuple[Any, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class AlertError(CapstoneError, RuntimeError):

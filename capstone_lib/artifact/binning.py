@@ -260,7 +260,7 @@ def _even(counts: np.ndarray, most: int) -> tuple[int, ...]:
         raw = np.maximum(np.cumsum(counts > 0) - 1, 0)
     else:
         raw = np.minimum((share * most).astype(int), most - 1)
-    return tuple(np.unique(raw, return_inverse=True)[1].ravel().tolist())
+    return tuple(np.cumsum(np.diff(raw, prepend=raw[:1]) > 0).tolist())  # without those left out
 
 
 def _commonest(counts: np.ndarray) -> tuple[int, ...]:

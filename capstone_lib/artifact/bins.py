@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,7 @@ __all__ = [
     "SUM_ABOVE",
     "SUM_BELOW",
     "UNSEEN",
+    "Blocks",
     "ColumnBins",
     "Placed",
 ]
@@ -32,7 +33,7 @@ BELOW, ABOVE, UNSEEN, MISSING, SUM_BELOW, SUM_ABOVE = range(6)
 """The places behind the bins in a count."""
 
 N_PLACES, N_EXTRA = 4, 6
-NO_BLOCK = -1
+FEW_CODES = 4
 
 FARTHEST = 1e300
 """Values beyond are counted, and their excess taken as if they stood here: sums stay finite."""
@@ -55,6 +56,21 @@ class Placed:
     codes: np.ndarray
     places: np.ndarray
     excess: tuple[float, float] = (0.0, 0.0)
+
+
+class Blocks(NamedTuple):
+    """The block of each row of a column.
+
+    Attributes
+    ----------
+    codes : numpy.ndarray of uint8, shape (n_rows,)
+        A code for each row.
+    blocks : numpy.ndarray of int
+        The block of each code; one more than the last block for the unexpected.
+    """
+
+    codes: np.ndarray
+    blocks: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -145,8 +161,8 @@ class ColumnBins:
 
     def tally(self, placed: Placed) -> np.ndarray:
         """Count rows that have been placed."""
-        out = np.zeros(self.size)
-        np.add.at(out, placed.places, count_codes(placed.codes, len(placed.places)))
+        n_rows = count_codes(placed.codes, len(placed.places))
+        out = np.bincount(placed.places, weights=n_rows, minlength=self.size)
         out[self.n_bins + SUM_BELOW], out[self.n_bins + SUM_ABOVE] = placed.excess
         return out
 
@@ -159,10 +175,13 @@ class ColumnBins:
             return self._place_whole(array)
         return self._place_numbers(array)
 
-    def blocks_of(self, placed: Placed) -> np.ndarray:
-        """The block of each row, for pairs of columns; -1 for the unexpected."""
-        table = np.concatenate([np.array(self.blocks, dtype=np.int8), [NO_BLOCK] * N_PLACES])
-        return translate(placed.codes, table.astype(np.int8)[placed.places])
+    def blocks_of(self, placed: Placed) -> Blocks:
+        """The block of each row, for pairs of columns."""
+        table = np.array([*self.blocks, *[self.n_blocks] * N_PLACES], dtype=np.uint8)
+        blocks = table[placed.places]
+        if placed.codes.dtype == np.uint8 and len(blocks) <= FEW_CODES:
+            return Blocks(placed.codes, blocks)
+        return Blocks(translate(placed.codes, blocks), np.arange(blocks.max(initial=0) + 1))
 
     def labels(self) -> list[str]:
         """A name for each bin."""

@@ -32,6 +32,7 @@ from capstone_lib.artifact.head import attach_head
 from capstone_lib.artifact.model import Artifact, seal
 from capstone_lib.artifact.passport import Passport
 from capstone_lib.artifact.reference import reference_of, with_meaning
+from capstone_lib.artifact.session import open_session
 from capstone_lib.errors import ArtifactError, ConversionError, ParityError
 from capstone_lib.schema import Schema
 
@@ -283,14 +284,7 @@ def _build(graph: Any, passport: Passport) -> Artifact:
 
 def _probabilities(graph: Any, passport: Passport) -> Any:
     """The artifact without its head: what it says before it decides."""
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
-    session = ort.InferenceSession(
-        graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = open_session(graph.SerializeToString(), where="the graph")
     bare = _build(graph, passport)
 
     def ask(columns: Any) -> np.ndarray:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from capstone_lib.artifact.background import Background
 from capstone_lib.artifact.bands import Cuts
 from capstone_lib.artifact.group_head import group_feed
 from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.artifact.passport import KEY, Passport
 from capstone_lib.artifact.recalibration import Recalibration
+from capstone_lib.artifact.session import open_session
 from capstone_lib.artifact.window import Window
 from capstone_lib.errors import ArtifactError
 from capstone_lib.schema import Schema
@@ -24,7 +26,16 @@ from capstone_lib.schema import Schema
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NUMBERS", "TILE", "Artifact", "Predictions", "load_model", "seal"]
+__all__ = [
+    "NUMBERS",
+    "TEXT",
+    "TEXT_MISSING",
+    "TILE",
+    "Artifact",
+    "Predictions",
+    "load_model",
+    "seal",
+]
 
 TILE = 4096
 _SEAL_KEY = b"capstone.sha256"
@@ -113,10 +124,12 @@ class Artifact:
         The hash of the file's content.
     path : pathlib.Path or None
         Where it was read from.
+    content : bytes
+        The file.
     """
 
     def __init__(self, data: bytes, *, path: Path | None = None) -> None:
-        self._data = data
+        self.content = data
         self.path = path
         self.sha256 = hashlib.sha256(data).hexdigest()
         self.passport = _read_passport(data, str(path or "the data"))
@@ -163,6 +176,12 @@ class Artifact:
         return replace(window, model=self.name, version=self.version)
 
     @cached_property
+    def background(self) -> Background | None:
+        """Whom explanations compare a person with; None in files of older versions."""
+        kept = (self.passport.reference or {}).get("background")
+        return None if kept is None else Background.from_dict(kept)
+
+    @cached_property
     def reference_groups(self) -> GroupCounts | None:
         """Decisions by group on held-out rows; None unless export was told ``sensitive``."""
         kept = (self.passport.reference or {}).get("groups")
@@ -180,19 +199,7 @@ class Artifact:
     @cached_property
     def session(self) -> Any:
         """The onnxruntime session: one intra-op thread; it may be called from several threads."""
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        try:
-            return ort.InferenceSession(self._data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises classes of its own, without a common base
-            raise ArtifactError(
-                f"onnxruntime {ort.__version__} cannot load {self.path or 'the artifact'}: "
-                f"{' '.join(str(error).split())[:240]}; export the model again with the versions "
-                "installed here"
-            ) from error
+        return open_session(self.content, where=str(self.path or "the artifact"))
 
     @cached_property
     def _inputs(self) -> dict[str, Any]:
@@ -276,7 +283,7 @@ class Artifact:
         """Write the file, whole or not at all."""
         from capstone_lib.artifact.files import write_whole
 
-        write_whole(Path(path), self._data)
+        write_whole(Path(path), self.content)
 
     def __repr__(self) -> str:
         return f"<Artifact {self.name} {self.version}, {self.sha256[:12]}>"

@@ -9,6 +9,7 @@ import numpy as np
 from capstone_lib.artifact.admission import class_index
 from capstone_lib.artifact.bands import banded, cuts_of
 from capstone_lib.artifact.binning import Binning
+from capstone_lib.artifact.choose import choose_background
 from capstone_lib.artifact.group_proof import with_cases
 from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.artifact.model import Artifact
@@ -25,7 +26,7 @@ def reference_of(
     y: Any,
     sensitive: Sequence[str] | Mapping[str, Sequence[float] | None],
 ) -> dict[str, Any]:
-    """Counts of rows and of what the model says of them; decisions by group if they are asked for.
+    """What the model says of reference rows, and how later ones are compared and explained.
 
     Parameters
     ----------
@@ -41,8 +42,12 @@ def reference_of(
     said = artifact.predict(with_cases(passport.group_rule, rows))
     binning = Binning.of(rows, passport.features, predictions=said)
     window = Window.of(rows, binning=binning, predictions=said, name="reference")
+    kept = {
+        "window": window.to_dict(),
+        "background": choose_background(artifact, rows).to_dict(),
+    }
     if not sensitive:
-        return {"window": window.to_dict()}
+        return kept
     cuts = cuts_of(sensitive)
     counts = GroupCounts.of(
         y,
@@ -51,8 +56,8 @@ def reference_of(
         y_score=said.score if len(passport.classes) == 2 else None,
         classes=passport.classes,
     )
-    kept = counts.to_dict() | {"cuts": {name: ends for name, ends in cuts.items() if ends}}
-    return {"window": window.to_dict(), "groups": kept}
+    bands = {"cuts": {name: ends for name, ends in cuts.items() if ends}}
+    return kept | {"groups": counts.to_dict() | bands}
 
 
 def with_meaning(passport: Passport, bare: Artifact, X: Any, y: Any) -> Passport:

@@ -23,7 +23,8 @@ __all__ = [
 
 _MOST_CODES = 65_536
 _NARROW = 256
-_FEW_CODES = 16
+_FEW_CODES = 8
+_FEW_STEPS = 8
 
 
 @dataclass(frozen=True)
@@ -47,35 +48,51 @@ class Distinct:
 
 
 def count_codes(codes: np.ndarray, n_codes: int) -> np.ndarray:
-    """Rows of each code from 0; a few codes are looked for one by one, which is ten times faster.
+    """Rows of each code from 0.
 
-    Adding up row by row has to wait for the last sum wherever one code follows itself.
+    Adding up row by row is slow, and has to wait for the last sum wherever one code follows itself.
+    A few codes are looked for one by one, which is ten times faster; more are counted by two rows
+    at once, which takes half as long.
     """
     if codes.dtype == np.uint8 and n_codes <= _FEW_CODES:
-        return np.array([np.count_nonzero(codes == code) for code in range(n_codes)], dtype=np.intp)
-    return np.bincount(codes, minlength=n_codes)
+        counts = [np.count_nonzero(codes == code) for code in range(n_codes - 1)]
+        return np.array([*counts, len(codes) - sum(counts)], dtype=np.intp)
+    if codes.dtype != np.uint8:
+        return np.bincount(codes, minlength=n_codes)
+    twos = np.ascontiguousarray(codes[: len(codes) // 2 * 2]).view(np.uint16)
+    both = np.bincount(twos, minlength=n_codes * _NARROW).reshape(n_codes, _NARROW)
+    last = np.bincount(codes[len(twos) * 2 :], minlength=n_codes)
+    return np.asarray(both.sum(0)[:n_codes] + both.sum(1) + last)
 
 
 def translate(codes: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """The entry of an int8 table for each code; a few codes are replaced one by one, as above."""
-    if codes.dtype != np.uint8 or len(table) > _FEW_CODES // 2:
-        return np.asarray(table[codes.astype(np.intp, copy=False)])
-    out = np.zeros(len(codes), dtype=np.int8)
-    for code in np.flatnonzero(table):
-        out += (codes == code).view(np.int8) * table[code]
+    """The entry of a uint8 table for each code.
+
+    Where few neighbours in the table differ, each step is added to the codes beyond it, which is
+    several times as fast as looking the entries up.
+    """
+    jumps = np.diff(table)  # modulo 256, as is their sum
+    steps = np.flatnonzero(jumps).tolist()
+    if codes.dtype != np.uint8 or len(steps) > _FEW_STEPS:
+        return np.asarray(table[codes])
+    out = np.full(len(codes), table[0])
+    for step in steps:
+        out += (codes > step).view(np.uint8) * jumps[step]
     return out
 
 
 def names_of(rows: Any) -> list[str]:
     """The columns of a data frame, an Arrow table or a mapping."""
+    if _is_pandas(rows):
+        return list(rows.columns.tolist())
     if hasattr(rows, "column_names"):
         return [str(name) for name in rows.column_names]
-    return list(rows.columns) if hasattr(rows, "iloc") else list(rows)
+    return list(rows)
 
 
 def rows_of(rows: Any) -> int:
     """How many rows a table has."""
-    if hasattr(rows, "num_rows"):
+    if not _is_pandas(rows) and hasattr(rows, "num_rows"):
         return int(rows.num_rows)
     if isinstance(rows, Mapping):
         return len(next(iter(rows.values()))) if rows else 0
@@ -85,7 +102,11 @@ def rows_of(rows: Any) -> int:
 def column_of(rows: Any, name: str) -> np.ndarray:
     """One column of a table as a NumPy array; missing values are None or NaN."""
     column = rows[name]
-    if hasattr(column, "to_pandas"):  # Arrow: dictionaries, nulls and chunks become plain values
+    if isinstance(column, np.ndarray):
+        return column
+    if not _is_pandas(column) and hasattr(
+        column, "to_pandas"
+    ):  # Arrow: dictionaries, nulls and chunks become plain values
         column = column.to_pandas()
     kind: Any = getattr(column, "dtype", None)
     if hasattr(kind, "categories"):
@@ -95,6 +116,10 @@ def column_of(rows: Any, name: str) -> np.ndarray:
             return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
         return np.asarray(column.to_numpy(dtype=kind.numpy_dtype))
     return np.asarray(column)
+
+
+def _is_pandas(rows: Any) -> bool:
+    return hasattr(rows, "iloc")  # which pandas has at hand; what it lacks it looks for at length
 
 
 def as_distinct(values: np.ndarray) -> Distinct:
@@ -125,7 +150,7 @@ def as_numbers(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
 
 def _less(values: np.ndarray, low: int, high: int) -> np.ndarray:
     if high - low < _NARROW:
-        return np.asarray((values - values.dtype.type(low)).astype(np.uint8))
+        return np.asarray(values.astype(np.uint8) - np.uint8(low % _NARROW))  # modulo 256
     if values.dtype.kind == "u" and values.dtype.itemsize == 8:
         return np.asarray((values - np.uint64(low)).astype(np.intp))
     return np.asarray(values.astype(np.intp) - low)

@@ -13,7 +13,7 @@ import numpy as np
 
 from capstone_lib.artifact.binning import Binning, answers_of
 from capstone_lib.artifact.bins import ABOVE, BELOW, MISSING, UNSEEN
-from capstone_lib.artifact.pair_counts import count_pairs
+from capstone_lib.artifact.pair_counts import PairCounter
 from capstone_lib.artifact.tally import column_of, names_of, rows_of
 from capstone_lib.errors import MonitoringError
 
@@ -99,17 +99,17 @@ class Window:
         4
         """
         _check_names(rows, binning.names, "the window")
-        counts, blocks = {}, {}
+        counts, n_rows = {}, rows_of(rows)
+        together = PairCounter(n_rows) if pairs else None
         for column in binning.columns:  # one after the other: less memory is touched
             placed = column.place(column_of(rows, column.name))
             counts[column.name] = column.tally(placed)
-            if pairs:
-                blocks[column.name] = column.blocks_of(placed)
-        n_rows = rows_of(rows)
+            if together is not None:
+                together.add(column.blocks_of(placed), column.n_blocks)
         if predictions is not None:
             counts |= _count_answers(binning, predictions, n_rows)
-        together = count_pairs(binning, blocks, n_rows) if pairs else None
-        return cls(binning, counts, n_rows, together, name, start, end, model, version)
+        joint = None if together is None else together.counts()
+        return cls(binning, counts, n_rows, joint, name, start, end, model, version)
 
     def __add__(self, other: "Window") -> "Window":
         """Count the rows of both; the bins must be the same."""

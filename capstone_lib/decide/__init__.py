@@ -4,5 +4,25 @@ The checklist gives advice with its reasons; the table and the costs say what ea
 """
 
 from capstone_lib.decide.checklist import Advice, UseCase, advise
+from capstone_lib.decide.cost import (
+    Costs,
+    Prices,
+    Speed,
+    Volume,
+    break_even,
+    draw_costs,
+    monthly_costs,
+)
 
-__all__ = ["Advice", "UseCase", "advise"]
+__all__ = [
+    "Advice",
+    "Costs",
+    "Prices",
+    "Speed",
+    "UseCase",
+    "Volume",
+    "advise",
+    "break_even",
+    "draw_costs",
+    "monthly_costs",
+]

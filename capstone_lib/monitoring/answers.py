@@ -27,10 +27,13 @@ class Answers:
     Attributes
     ----------
     score, uncertainty : numpy.ndarray of float64, shape (n_rows,)
+        Probabilities from 0 to 1, never NaN; and bits.
     label : numpy.ndarray of int64, shape (n_rows,)
         The place of the decision among ``classes``.
     sets : numpy.ndarray of bool, shape (n_rows, n_classes)
+        Which classes are in each row's prediction set.
     review : numpy.ndarray of bool, shape (n_rows,)
+        Whether a person was asked.
     classes : tuple
         With two, the score speaks of the second.
     """
@@ -53,6 +56,10 @@ class Answers:
             ``store.requests()`` gives back.
         classes : sequence, optional
             The labels in order; of a table, those that occur in it unless told otherwise.
+
+        Returns
+        -------
+        Answers
 
         Raises
         ------
@@ -134,7 +141,16 @@ class Answers:
         return np.asarray(self.sets.sum(axis=1))
 
     def truth(self, y_true: Any) -> np.ndarray:
-        """Outcomes as places among the classes, one a row.
+        """Outcomes as places among the classes.
+
+        Parameters
+        ----------
+        y_true : array of shape (n_rows,)
+            What really happened; text that says the same as a class is that class.
+
+        Returns
+        -------
+        numpy.ndarray of int64, shape (n_rows,)
 
         Raises
         ------
@@ -150,7 +166,17 @@ class Answers:
         return place_of(y_true, self.classes, "the outcomes")
 
     def covers(self, truth: np.ndarray) -> np.ndarray:
-        """Whether each row's set holds its true class, given by its place."""
+        """Whether each row's set holds its true class.
+
+        Parameters
+        ----------
+        truth : array of int, shape (n_rows,)
+            Places among the classes, as :meth:`truth` gives them.
+
+        Returns
+        -------
+        numpy.ndarray of bool, shape (n_rows,)
+        """
         return np.asarray(self.sets[np.arange(len(self)), truth])
 
 

@@ -10,22 +10,16 @@ from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.monitoring.bootstrap import lower_bound_of_means
 from capstone_lib.monitoring.errors_by_group import GroupErrors
 from capstone_lib.monitoring.gaps import GAPS, Compared, Gap, compare_rates, gap_of, judge
-from capstone_lib.monitoring.rates import RATES, normal_quantile, one_vs_rest, rate_of, wilson
+from capstone_lib.monitoring.rates import (
+    RATES,
+    Metric,
+    normal_quantile,
+    one_vs_rest,
+    rate_of,
+    wilson,
+)
 
-__all__ = ["Estimate", "GroupResult", "audit"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A rate or an error of a group: NaN where it is not defined, which is never 0.
-
-    ``low`` and ``high`` are the interval, ``n`` the people it speaks of.
-    """
-
-    value: float
-    low: float
-    high: float
-    n: int
+__all__ = ["GroupResult", "audit"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +38,7 @@ class GroupResult:
         With more than two classes the one that counts as positive; else None.
     n, positives, negatives : int
         People, and how many of them truly are positive and negative; 0 for a regression.
-    rates : mapping of str to Estimate
+    rates : mapping of str to Metric
         By Fairlearn's names; ``calibration`` is the mean score less the base rate.
     """
 
@@ -55,14 +49,30 @@ class GroupResult:
     n: int
     positives: int
     negatives: int
-    rates: Mapping[str, Estimate]
+    rates: Mapping[str, Metric]
 
 
 Found = tuple[tuple[GroupResult, ...], tuple[Gap, ...]]
 
 
 def audit(counts: GroupCounts | GroupErrors, *, intersections: bool, **how: Any) -> Found:
-    """Audit every column, then the intersections of all columns."""
+    """Audit every column, then the intersections of all columns.
+
+    Parameters
+    ----------
+    counts : GroupCounts or GroupErrors
+        Of one window, or of several added up.
+    intersections : bool
+        Whether to judge the combinations of all columns too.
+    **how
+        ``n_boot``, ``level``, ``min_group`` and ``seed``, as of
+        :func:`capstone_lib.audit_fairness`.
+
+    Returns
+    -------
+    groups : tuple of GroupResult
+    gaps : tuple of Gap
+    """
     groups: list[GroupResult] = []
     gaps: list[Gap] = []
     for columns in _groupings(counts.columns, intersections):
@@ -131,8 +141,8 @@ def _results(counts: GroupCounts, label: Any, table: np.ndarray, level: float) -
 
 
 def _calibration(
-    total: np.ndarray, square: np.ndarray, n: np.ndarray, base: list[Estimate], level: float
-) -> list[Estimate]:
+    total: np.ndarray, square: np.ndarray, n: np.ndarray, base: list[Metric], level: float
+) -> list[Metric]:
     """The mean score less the base rate, with a normal interval; NaN ends for one person."""
     mean = total / n - np.array([one.value for one in base])
     variance = np.maximum(square / n - mean**2, 0)
@@ -143,9 +153,9 @@ def _calibration(
 
 def _estimates(
     values: np.ndarray, low: np.ndarray, high: np.ndarray, n: np.ndarray
-) -> list[Estimate]:
+) -> list[Metric]:
     columns = (values.tolist(), low.tolist(), high.tolist(), n.tolist())
-    return [Estimate(*row) for row in zip(*columns, strict=True)]
+    return [Metric(*row) for row in zip(*columns, strict=True)]
 
 
 def _audit_errors(

@@ -73,6 +73,11 @@ def spread_of(values: np.ndarray) -> Spread:
     ----------
     values : array of shape (n_groups, n_boot)
         Replicates of one value of each group; two groups at least.
+
+    Returns
+    -------
+    Spread
+        Of ``n_groups * (n_groups - 1) / 2`` pairs.
     """
     middle = values.mean(axis=1)
     off = values - middle[:, None]
@@ -91,8 +96,24 @@ def spread_of(values: np.ndarray) -> Spread:
 def range_interval(spreads: Sequence[Spread], *, level: float) -> tuple[float, float]:
     """Interval of the largest distance between any two groups, over all the spreads.
 
-    With probability ``level`` or more every pair lies within its band at once; then the largest
-    true distance is at least the largest lower end and at most the largest upper end.
+    Parameters
+    ----------
+    spreads : sequence of Spread
+        Of one value or of several, from the same replicates.
+    level : float
+        How often the interval should hold the truth.
+
+    Returns
+    -------
+    low, high : float
+        ``low`` is never below 0; ``high`` has no bound here.
+
+    Notes
+    -----
+    The band is the quantile of the largest studentized deviation of all pairs: maxT of Westfall and
+    Young, "Resampling-Based Multiple Testing" (1993). With probability ``level`` or more every pair
+    lies within its band at once; then the largest true distance is at least the largest lower end
+    and at most the largest upper end.
     """
     reach = float(np.quantile(np.maximum.reduce([s.strayed for s in spreads]), level))
     low = max(float((s.apart - reach * s.error).max()) for s in spreads)
@@ -149,6 +170,11 @@ def lower_bound_of_means(
         Means, their standard errors, and how many people they are of.
     level, n_families
         As above.
+
+    Returns
+    -------
+    float
+        In the unit of the means, never below 0; NaN for fewer than two groups.
 
     Examples
     --------

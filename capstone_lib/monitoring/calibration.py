@@ -38,6 +38,7 @@ class Calibration:
     in_the_large, large_low, large_high : float
         The rate less the mean score over all rows: above 0, more came true than was said.
     n : int
+        Rows.
     """
 
     frame: "pd.DataFrame"
@@ -56,7 +57,7 @@ class Calibration:
         return self.ece > self.ece_floor
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row a bin."""
+        """One row a bin: what ``frame`` holds."""
         return self.frame
 
     def measurements(self, **window: Any) -> list[Measurement]:
@@ -106,7 +107,12 @@ def measure_calibration(
         Bins of equal width, or of about as many rows each; the same as scikit-learn's
         ``calibration_curve``.
     level : float, default 0.95
-        Of the intervals.
+        Of the intervals, and of the noise floor.
+
+    Returns
+    -------
+    Calibration
+        The interval of the calibration in the large is NaN for a single row.
 
     Raises
     ------
@@ -132,10 +138,27 @@ def calibration_of(
     Parameters
     ----------
     came_true : array of bool, shape (n_rows,)
+        What happened.
     score : array of shape (n_rows,)
         Probabilities.
     bins, strategy, level
         As there.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    MonitoringError
+        If there are no rows, lengths differ, a score is no probability, or an argument makes no
+        sense.
+
+    Notes
+    -----
+    ECE: Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian
+    binning" (2015). Its floor and interval take the distance of each bin as half normal, and their
+    weighted sum as a gamma distribution of the same mean and variance.
 
     Examples
     --------

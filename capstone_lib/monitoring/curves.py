@@ -23,12 +23,16 @@ def draw_risk(
 
     Parameters
     ----------
-    curve
+    curve : RiskCoverage
         What :func:`~capstone_lib.monitoring.risk.risk_coverage` found.
-    ax
+    ax : matplotlib.axes.Axes, optional
         Where to draw; new axes by default.
-    marked
-        A coverage to point out.
+    marked : float, optional
+        A coverage to point out, above 0 and up to 1.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
     """
     ax = axes_for(ax)
     frame = curve.to_frame()
@@ -52,10 +56,14 @@ def draw_calibration(found: "Calibration", *, ax: "Axes | None" = None) -> "Axes
 
     Parameters
     ----------
-    found
+    found : Calibration
         What :func:`~capstone_lib.monitoring.calibration.measure_calibration` found.
-    ax
+    ax : matplotlib.axes.Axes, optional
         Where to draw; new axes by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
     """
     ax = axes_for(ax)
     frame = found.frame
@@ -86,15 +94,19 @@ def draw_estimates(
 
     Parameters
     ----------
-    windows
+    windows : sequence of str
         Their names, oldest first.
-    estimated, realized
+    estimated, realized : sequence of Metric
         For each window something with ``value``, ``low`` and ``high``; an unknown value (NaN) is
         left out.
-    label
+    label : str, default "AUC"
         What was estimated.
-    ax
+    ax : matplotlib.axes.Axes, optional
         Where to draw; new axes by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
     """
     ax = axes_for(ax)
     places = np.arange(len(windows))

@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from capstone_lib.artifact.binning import Binning
 from capstone_lib.artifact.model import Artifact
-from capstone_lib.artifact.tally import names_of, rows_of
+from capstone_lib.artifact.tally import column_of, names_of, rows_of
 from capstone_lib.artifact.window import Window
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.classifier import DomainTest, tell_apart
-from capstone_lib.monitoring.feature import FeatureDrift, measure_feature
+from capstone_lib.monitoring.feature import FeatureDrift, measure_features
 from capstone_lib.monitoring.noise import benjamini_hochberg, bonferroni
 from capstone_lib.monitoring.pairs import PairDrift, compare_pairs
 from capstone_lib.monitoring.report import DriftReport
@@ -120,7 +120,7 @@ def detect_drift(
     _check_windows(before, now)
     names = _columns(before, now, columns)
     level = alpha / (len(names) + 1)
-    features = [measure_feature(name, before, now, alpha=level) for name in names]
+    features = measure_features(names, before, now, alpha=level)
     together = compare_pairs(before, now, columns=names) if pairs else ()
     inputs = [name for name in names if name in before.binning.names]
     test = (
@@ -159,9 +159,10 @@ def _judge(
     slot = bool(pairs and real[len(features)])
     limit = limits.get("effect", LARGE["effect"])
     judged_pairs = tuple(
-        replace(one, is_real=is_real, is_large=is_real and one.effect >= limit)
+        replace(one, is_real=True, is_large=one.effect >= limit)
+        if slot and len(pairs) * one.p_value <= cut
+        else one
         for one in pairs
-        for is_real in [slot and len(pairs) * one.p_value <= cut]
     )
     if test is not None:
         is_real = bool(real[-1])
@@ -224,8 +225,9 @@ def _reference_window(reference: Any, columns: Sequence[str] | None, *, pairs: b
             f"the reference has no column {', '.join(map(repr, missing)) or 'asked for'}; it has "
             f"{', '.join(map(str, names_of(reference)))}"
         )
-    binning = Binning.guess(reference, columns)
-    return Window.of(reference, binning=binning, pairs=pairs, name="reference")
+    names = names_of(reference) if columns is None else columns
+    rows = {name: column_of(reference, name) for name in names}  # once, for it is looked at twice
+    return Window.of(rows, binning=Binning.guess(rows), pairs=pairs, name="reference")
 
 
 def _window_of(current: Any, reference: Window, *, pairs: bool) -> Window:

@@ -16,7 +16,19 @@ _PLACES = ("missing", "unseen", "out_of_range")
 
 
 def drift_measurements(report: "DriftReport", **about: Any) -> list[Measurement]:
-    """List what a report found; see :meth:`DriftReport.measurements`."""
+    """List what a report found; see :meth:`DriftReport.measurements`.
+
+    Parameters
+    ----------
+    report : DriftReport
+    **about
+        What to set on each; by default what the window says of itself.
+
+    Returns
+    -------
+    list of Measurement
+        Measures that a column does not have, such as distances of categories, are left out.
+    """
     window = report.current
     known = {
         "window_start": window.start,
@@ -30,6 +42,12 @@ def drift_measurements(report: "DriftReport", **about: Any) -> list[Measurement]
         Measurement("drift_alarms", len(report.alarms), n=window.n_rows, unit="findings",
                     threshold=1, **known),
     ]  # fmt: skip
+    if report.pairs:
+        large = sum(pair.is_large for pair in report.pairs)
+        out.append(
+            Measurement("pair_alarms", large, n=window.n_rows, unit="findings", threshold=1,
+                        **known)
+        )  # fmt: skip
     for one in report.features:
         out += _of_feature(one, report, known)
     for pair in report.pairs:
@@ -61,7 +79,8 @@ def _of_feature(
         value = one.value(measure)
         if value == value:
             note = f"chance alone reaches {floor:.3g}"
-            yield Measurement(measure, value, threshold=limits.get(measure), note=note, **common)
+            limit = limits.get(measure, floor)
+            yield Measurement(measure, value, threshold=limit, note=note, **common)
     for place in _PLACES:
         share = float(getattr(one, place))
         low, high = wilson(round(share * one.n), one.n, level=0.95)

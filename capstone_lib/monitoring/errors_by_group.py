@@ -41,6 +41,7 @@ class GroupErrors:
     groups : tuple of tuple
         As of :class:`~capstone_lib.artifact.groups.GroupCounts`.
     n : numpy.ndarray of int64, shape (n_groups,)
+        Rows of each group.
     sums : numpy.ndarray of float64, shape (n_groups, 4)
         Of the errors, of their size, of their squares and of their fourth powers.
     """
@@ -53,6 +54,17 @@ class GroupErrors:
     @classmethod
     def of(cls, y_true: Any, y_pred: Any, *, sensitive_features: Any) -> "GroupErrors":
         """Sum rows.
+
+        Parameters
+        ----------
+        y_true, y_pred : array of float, shape (n_rows,)
+            What came true, and what was predicted, in one unit.
+        sensitive_features : array, Series, mapping, DataFrame or Arrow table of n_rows
+            One or several columns; their combinations are the groups.
+
+        Returns
+        -------
+        GroupErrors
 
         Raises
         ------
@@ -87,7 +99,13 @@ class GroupErrors:
         return name_groups(self.columns, self.groups)
 
     def __add__(self, other: "GroupErrors") -> "GroupErrors":
-        """Sum the rows of both."""
+        """Sum the rows of both.
+
+        Raises
+        ------
+        MonitoringError
+            If they are over other columns.
+        """
         if self.columns != other.columns:
             raise MonitoringError(
                 f"errors over {self.columns} cannot be added to errors over {other.columns}"
@@ -102,8 +120,15 @@ class GroupErrors:
         return _gathered(tuple(columns), keys, self.n, self.sums)
 
     def means(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Each of :data:`ERRORS` of each group, with its standard error (NaN for a single row).
+        """Each of :data:`ERRORS` of each group, with its standard error.
 
+        Returns
+        -------
+        dict of str to tuple of two numpy.ndarray of shape (n_groups,)
+            In the unit of the predictions; the standard error of a single row is NaN.
+
+        Notes
+        -----
         The standard error of the root mean square follows from that of the mean square (delta
         method), which for thirty people is a little too small.
         """
@@ -122,7 +147,19 @@ class GroupErrors:
         }
 
     def intervals(self, *, level: float) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Each of :data:`ERRORS` with the ends of its interval (Student's; of sizes, from 0)."""
+        """Each of :data:`ERRORS` with the ends of its interval.
+
+        Parameters
+        ----------
+        level : float
+            Of the intervals, which are Student's.
+
+        Returns
+        -------
+        dict of str to tuple of three numpy.ndarray of shape (n_groups,)
+            The error, and the lower and upper end; those of sizes are never below 0. The ends of a
+            single row are NaN.
+        """
         z = -stdtrit(np.maximum(self.n - 1, 1), (1 - level) / 2)
         found = {}
         for name, (mean, error) in self.means().items():

@@ -15,8 +15,8 @@ import numpy as np
 from capstone_lib.artifact.recalibration import Recalibration
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.answers import Answers
-from capstone_lib.monitoring.performance import METRICS, Metric, losses, unit_of
-from capstone_lib.monitoring.rates import normal_quantile
+from capstone_lib.monitoring.performance import METRICS, losses, unit_of
+from capstone_lib.monitoring.rates import Metric, normal_quantile
 from capstone_lib.store.measurement import Measurement, within
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 
 from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.errors import MonitoringError
-from capstone_lib.monitoring.auditing import Estimate, GroupResult, audit
+from capstone_lib.monitoring.auditing import GroupResult, audit
 from capstone_lib.monitoring.errors_by_group import GroupErrors
 from capstone_lib.monitoring.gaps import Gap
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from capstone_lib.store.measurement import Measurement
 
-__all__ = ["Estimate", "FairnessAudit", "GroupResult", "audit_fairness"]
+__all__ = ["FairnessAudit", "GroupResult", "audit_fairness"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,10 @@ class FairnessAudit:
         Of the intervals, and of the chance that a lower bound is right to be 0.
     min_group : int
         People that a rate's denominator must have for the group to be judged.
+    n_boot, seed : int
+        Replicates of the counts for the intervals of gaps, and what they depend on.
+    intersections : bool
+        Whether combinations of several columns were judged too.
     """
 
     groups: tuple[GroupResult, ...]
@@ -66,7 +70,21 @@ class FairnessAudit:
     ) -> "FairnessAudit":
         """Audit counts, of one window or of several added up.
 
-        Parameters are those of :func:`audit_fairness`.
+        Parameters
+        ----------
+        counts : GroupCounts or GroupErrors
+            Of decisions, or of a regression's errors.
+        n_boot, level, min_group, intersections, seed
+            As of :func:`audit_fairness`.
+
+        Returns
+        -------
+        FairnessAudit
+
+        Raises
+        ------
+        MonitoringError
+            If a setting makes no sense.
 
         Examples
         --------
@@ -108,7 +126,16 @@ class FairnessAudit:
     def gap(
         self, name: str, *, over: str | tuple[str, ...] | None = None, label: Any = None
     ) -> Gap:
-        """Find a gap by its name, over the first column unless told otherwise.
+        """Find a gap by its name.
+
+        Parameters
+        ----------
+        name : str
+            One of :data:`capstone_lib.monitoring.gaps.GAPS`, or a regression's error.
+        over : str or tuple of str, optional
+            The columns that span the groups; by default the first.
+        label : object, optional
+            With more than two classes which of them; by default the first.
 
         Raises
         ------
@@ -153,7 +180,10 @@ class FairnessAudit:
         )
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row a group; each rate with ``_low``, ``_high`` and ``_n``, its denominator."""
+        """One row a group; each rate with ``_low``, ``_high`` and ``_n``, its denominator.
+
+        Rates are shares from 0 to 1, NaN where not defined; a regression's errors have its unit.
+        """
         import pandas as pd
 
         rows = []
@@ -174,7 +204,7 @@ class FairnessAudit:
         return self.to_frame()
 
     def gaps_frame(self) -> "pd.DataFrame":
-        """One row a gap."""
+        """One row a gap: the fields of :class:`~capstone_lib.monitoring.gaps.Gap`."""
         import pandas as pd
 
         rows = [vars(gap) | {"over": " × ".join(gap.over)} for gap in self.gaps]

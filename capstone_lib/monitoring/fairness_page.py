@@ -6,9 +6,10 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from capstone_lib.monitoring.auditing import Estimate, GroupResult
+    from capstone_lib.monitoring.auditing import GroupResult
     from capstone_lib.monitoring.fairness import FairnessAudit
     from capstone_lib.monitoring.gaps import Gap
+    from capstone_lib.monitoring.rates import Metric
 
 __all__ = ["page_of"]
 
@@ -17,7 +18,12 @@ _LEFT = " style='text-align:left'"
 
 
 def page_of(audit: "FairnessAudit") -> str:
-    """Two tables and a note on who could not be judged."""
+    """Two tables and a note on who could not be judged, as HTML.
+
+    Parameters
+    ----------
+    audit : FairnessAudit
+    """
     has_labels = any(group.label is not None for group in audit.groups)
     rates = list(audit.groups[0].rates)
     head = ["group", *(["class"] if has_labels else []), "people", *rates]
@@ -57,7 +63,7 @@ def _group_row(group: "GroupResult", rates: Sequence[str], min_group: int, has_l
     return f"<td{_LEFT}>{escape(group.name)}</td>{label}<td>{group.n:,}</td>{cells}"
 
 
-def _rate_cell(one: "Estimate", min_group: int) -> str:
+def _rate_cell(one: "Metric", min_group: int) -> str:
     colour = "" if one.n >= min_group else _GREY
     text = "not defined" if one.n == 0 else _interval(one.value, one.low, one.high)
     return f"<td{colour} title='of {one.n:,}'>{text}</td>"

@@ -45,6 +45,10 @@ def draw_groups(
     ax : matplotlib.axes.Axes, optional
         Where to draw; new axes by default.
 
+    Returns
+    -------
+    matplotlib.axes.Axes
+
     Raises
     ------
     MonitoringError
@@ -96,6 +100,10 @@ def draw_tradeoff(curve: "Tradeoff", *, ax: "Axes | None" = None) -> "Axes":
     curve : Tradeoff
     ax : matplotlib.axes.Axes, optional
         Where to draw; new axes by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
     """
     ax = axes_for(ax, figsize=(7.5, 4.4))
     frame = 100 * curve.to_frame()

@@ -14,7 +14,22 @@ __all__ = ["rows_of"]
 def rows_of(
     groups: Sequence[GroupResult], gaps: Sequence[Gap], *, min_group: int, **window: Any
 ) -> list[Measurement]:
-    """Every rate of every group, and of each gap its difference, ratio and lower bound."""
+    """Every rate of every group, and of each gap its difference, ratio and lower bound.
+
+    Parameters
+    ----------
+    groups, gaps : sequence of GroupResult and of Gap
+        What an audit found.
+    min_group : int
+        From how many people on a group was judged; a smaller one's note says that it was not.
+    **window
+        What to set on each measurement: window, model, version, traffic.
+
+    Returns
+    -------
+    list of Measurement
+        Without a value (NaN) where a rate or a gap is not defined.
+    """
     of_groups = (row for group in groups for row in _of_group(group, min_group, window))
     of_gaps = (row for gap in gaps for row in _of_gap(gap, groups, window))
     return [*of_groups, *of_gaps]

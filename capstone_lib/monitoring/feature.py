@@ -6,23 +6,39 @@ have to change their value for the two distributions to be equal (total variatio
 adds to it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from capstone_lib.artifact.bins import SUM_ABOVE, SUM_BELOW, ColumnBins
+from capstone_lib.artifact.bins import SUM_ABOVE, SUM_BELOW, UNSEEN
 from capstone_lib.artifact.window import Window
 from capstone_lib.monitoring import measures, noise
 from capstone_lib.monitoring.homogeneity import homogeneity_p
 from capstone_lib.monitoring.measures import Counts
 
-__all__ = ["FOLKLORE_PSI", "FeatureDrift", "effect_size", "measure_feature"]
+__all__ = ["FOLKLORE_PSI", "FeatureDrift", "effect_size", "measure_features"]
 
 FOLKLORE_PSI = (0.1, 0.2)
 """The rule of thumb: watch from the first, act from the second."""
 
 Z95 = 1.959964
+
+_MEASURES = {
+    "psi": measures.psi,
+    "jensen_shannon": measures.jensen_shannon,
+    "total_variation": measures.total_variation,
+    "cohens_h": measures.cohens_h,
+    "cramers_v": measures.cramers_v,
+}
+_FLOORS = {
+    "psi": noise.psi_floor,
+    "jensen_shannon": noise.jensen_shannon_floor,
+    "total_variation": noise.total_variation_floor,
+    "cohens_h": noise.cohens_h_floor,
+    "cramers_v": noise.cramers_v_floor,
+}
 
 
 @dataclass(frozen=True)
@@ -100,119 +116,127 @@ class FeatureDrift:
         return f"{self.name}: {size} ({', '.join([moved, *odd])})"
 
 
-def measure_feature(name: str, reference: Window, current: Window, *, alpha: float) -> FeatureDrift:
-    """Measure one column; whether it is real and large is for the family to say.
+def measure_features(
+    names: Sequence[str], reference: Window, current: Window, *, alpha: float
+) -> list[FeatureDrift]:
+    """Measure columns; whether one is real and large is for the family to say.
 
     Parameters
     ----------
-    name : str
-        A column of both windows.
+    names : sequence of str
+        Columns of both windows.
     reference, current : Window
         Counted against the same bins.
     alpha : float
         The level of the noise floors.
     """
-    p, q = reference.cells(name), current.cells(name)
-    bins = reference.binning[name]
-    ordered = (reference.ordered(name), current.ordered(name)) if bins.is_ordered else None
-    pearson = measures.chi2(p, q)
-    effect, low, high = effect_size(p, q)
-    order = _order(bins, reference, current, alpha=alpha)
-    before, now = reference.unexpected(name), current.unexpected(name)
-    missing, unseen, out_of_range = now.values()
-    return FeatureDrift(
-        name=name,
-        n=current.n_rows,
-        psi=measures.psi(p, q),
-        jensen_shannon=measures.jensen_shannon(p, q),
-        total_variation=measures.total_variation(p, q),
-        cohens_h=measures.cohens_h(p, q),
-        chi2=pearson.statistic,
-        dof=pearson.dof,
-        cramers_v=measures.cramers_v(p, q),
-        kolmogorov_smirnov=order["kolmogorov_smirnov"][0],
-        wasserstein=order["wasserstein"][0],
-        missing=missing,
-        unseen=unseen,
-        out_of_range=out_of_range,
-        rise={place: share - before[place] for place, share in now.items()},
-        p_value=homogeneity_p(p, q, ordered=ordered),
-        effect=effect,
-        effect_low=low,
-        effect_high=high,
-        floors={
-            "psi": noise.psi_floor(p, q, alpha=alpha),
-            "jensen_shannon": noise.jensen_shannon_floor(p, q, alpha=alpha),
-            "total_variation": noise.total_variation_floor(p, q, alpha=alpha),
-            "cohens_h": noise.cohens_h_floor(p, q, alpha=alpha),
-            "cramers_v": noise.cramers_v_floor(p, q, alpha=alpha),
-            **{measure: floor for measure, (_, floor) in order.items()},
-        },
-    )
+    found: dict[str, FeatureDrift] = {}
+    for has_order in (True, False):  # columns of a kind are measured at once
+        kind = [name for name in names if reference.binning[name].is_ordered == has_order]
+        if not kind:
+            continue
+        values, floors = _values(kind, reference, current, has_order=has_order, alpha=alpha)
+        for name, value, floor in zip(kind, _each(values), _each(floors), strict=True):
+            before, now = reference.unexpected(name), current.unexpected(name)
+            rise = {place: share - before[place] for place, share in now.items()}
+            found[name] = FeatureDrift(
+                name, current.n_rows, rise=rise, floors=floor, **(value | now)
+            )
+    return [found[name] for name in names]
 
 
-def effect_size(p: Counts, q: Counts) -> tuple[float, float, float]:
+def effect_size(p: Counts, q: Counts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The share of rows that moved, less what chance adds, with a 95 % interval.
 
     Parameters
     ----------
-    p, q : array of shape (n_cells,)
+    p, q : array of shape (..., n_cells)
         Rows of the reference and the window.
 
     Returns
     -------
-    (float, float, float)
+    (array, array, array), each of shape (...)
         Chance adds to a difference as it adds to a length: by squares. The interval takes the
         cells that grew as given: their share is one binomial proportion in each sample.
     """
-    if not p.sum() or not q.sum():
-        return (float("nan"),) * 3
-    a, b = p / p.sum(), q / q.sum()
-    seen = float(np.abs(a - b).sum() / 2)
-    effect = float(np.sqrt(max(seen**2 - noise.expected_total_variation(p, q) ** 2, 0.0)))
-    grew = b > a
-    before, now = a[grew].sum(), b[grew].sum()
-    variance = before * (1 - before) / p.sum() + now * (1 - now) / q.sum()
-    reach = Z95 * float(np.sqrt(max(variance, 0.0)))
-    return effect, max(0.0, effect - reach), min(1.0, effect + reach)
+    seen, chance = measures.total_variation(p, q), noise.expected_total_variation(p, q)
+    effect = np.sqrt(np.maximum(seen**2 - chance**2, 0.0))
+    a, b = measures.shares(p), measures.shares(q)
+    before, now = ((side * (b > a)).sum(-1, keepdims=True) for side in (a, b))
+    variance = before * (1 - before) / measures.rows(p) + now * (1 - now) / measures.rows(q)
+    reach = Z95 * np.sqrt(np.maximum(variance, 0.0))[..., 0]
+    return effect, np.maximum(0.0, effect - reach), np.minimum(1.0, effect + reach)
 
 
-def _order(
-    bins: ColumnBins, reference: Window, current: Window, *, alpha: float
-) -> dict[str, tuple[float, float]]:
-    """The measures that need an order, each with its floor."""
-    nothing = (float("nan"), float("nan"))
-    out = {"kolmogorov_smirnov": nothing, "wasserstein": nothing}
-    if not bins.is_ordered:
-        return out
-    a, b = reference.ordered(bins.name), current.ordered(bins.name)
-    out["kolmogorov_smirnov"] = (
-        measures.kolmogorov_smirnov(a, b),
-        noise.kolmogorov_smirnov_floor(a, b, alpha=alpha),
+def _values(
+    names: Sequence[str], reference: Window, current: Window, *, has_order: bool, alpha: float
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The measures of columns that all have an order or all have none, and their floors."""
+    p, q = (_stacked([window.cells(name) for name in names]) for window in (reference, current))
+    values = {name: measure(p, q) for name, measure in _MEASURES.items()}
+    floors = {name: floor(p, q, alpha=alpha) for name, floor in _FLOORS.items()}
+    pearson = measures.chi2(p, q)
+    values |= {"chi2": pearson.statistic, "dof": pearson.dof}
+    values |= zip(("effect", "effect_low", "effect_high"), effect_size(p, q), strict=True)
+    if not has_order:
+        nothing = dict.fromkeys(("kolmogorov_smirnov", "wasserstein"), np.full(len(names), np.nan))
+        return values | nothing | {"p_value": homogeneity_p(p, q)}, floors | nothing
+    a, b = (_stacked([window.ordered(name) for name in names]) for window in (reference, current))
+    values["kolmogorov_smirnov"] = measures.kolmogorov_smirnov(a, b)
+    floors["kolmogorov_smirnov"] = noise.kolmogorov_smirnov_floor(a, b, alpha=alpha)
+    distance = _wasserstein(names, reference, current, alpha=alpha)
+    values["wasserstein"], floors["wasserstein"] = distance
+    return values | {"p_value": homogeneity_p(p, q, ordered=(a, b))}, floors
+
+
+def _wasserstein(
+    names: Sequence[str], reference: Window, current: Window, *, alpha: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The distance and its floor, in standard deviations of the reference."""
+    binned = [reference.binning[name] for name in names]
+    whole = np.array([bins.whole for bins in binned])
+    cuts = _stacked([np.array(bins.cuts) for bins in binned], edge=True)
+    unit = np.where(whole, 1.0, np.abs(cuts).max(-1))  # so that no square is too large for a float
+    cuts /= unit[:, None]
+    middles = np.where(whole[:, None], cuts[:, :-1], (cuts[:, :-1] + cuts[:, 1:]) / 2)
+    ordered = [[window.ordered(name) for name in names] for window in (reference, current)]
+    p, q = map(_stacked, ordered)
+    a, b = (_stacked([counts[1:-1] for counts in rows]) for rows in ordered)
+    spread = _spread(middles, a)
+    before, now = (
+        np.array([_tail(window, name) for name in names]) / unit for window in (reference, current)
     )
-    unit = 1.0 if bins.whole else float(np.abs(bins.cuts or 1.0).max())
-    cuts = np.array(bins.cuts) / unit  # so that no square is too large for a float
-    spread = _spread(cuts, a[1:-1], whole=bins.whole)
-    if spread:
-        tails = _tail(bins, reference, a) / unit, _tail(bins, current, b) / unit
-        distance = measures.wasserstein(a, b, cuts, whole=bins.whole, tails=tails)
-        middles = cuts[:-1] if bins.whole else (cuts[:-1] + cuts[1:]) / 2
-        floor = noise.wasserstein_floor(a[1:-1], b[1:-1], np.diff(middles), alpha=alpha)
-        out["wasserstein"] = distance / spread, floor / spread
+    distance = measures.wasserstein(p, q, cuts, whole=whole, tails=(before, now))
+    floor = noise.wasserstein_floor(a, b, np.diff(middles), alpha=alpha)
+    return distance / spread, floor / spread
+
+
+def _tail(window: Window, name: str) -> float:
+    """By how much rows exceed the edges, per row."""
+    count, n_bins = window.counts[name], window.binning[name].n_bins
+    excess = count[n_bins + SUM_BELOW] + count[n_bins + SUM_ABOVE]
+    return float(excess / max(count[: n_bins + UNSEEN].sum(), 1.0))
+
+
+def _spread(middles: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The standard deviation, as far as the bins know it; NaN where it is 0 or not defined."""
+    share = measures.shares(counts)
+    mean = (share * middles).sum(-1, keepdims=True)
+    spread = np.sqrt((share * (middles - mean) ** 2).sum(-1))
+    return np.where(spread > 0, spread, np.nan)
+
+
+def _stacked(rows: Sequence[np.ndarray], *, edge: bool = False) -> np.ndarray:
+    """Rows that end together: the shorter ones begin with zeros, or with their first value."""
+    width = max(map(len, rows))
+    out = np.zeros((len(rows), width))
+    for place, row in enumerate(rows):
+        out[place, : width - len(row)] = row[0] if edge else 0.0
+        out[place, width - len(row) :] = row
     return out
 
 
-def _tail(bins: ColumnBins, window: Window, ordered: np.ndarray) -> float:
-    """By how much rows exceed the edges, per row."""
-    count = window.counts[bins.name]
-    excess = count[bins.n_bins + SUM_BELOW] + count[bins.n_bins + SUM_ABOVE]
-    return float(excess / ordered.sum()) if ordered.sum() else 0.0
-
-
-def _spread(cuts: np.ndarray, counts: np.ndarray, *, whole: bool) -> float:
-    """The standard deviation, as far as the bins know it."""
-    middles = cuts[:-1] if whole else (cuts[:-1] + cuts[1:]) / 2
-    if counts.sum() < 2:
-        return 0.0
-    mean = np.average(middles, weights=counts)
-    return float(np.sqrt(np.average((middles - mean) ** 2, weights=counts)))
+def _each(columns: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """A mapping of arrays as one of plain numbers for each place."""
+    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]

@@ -63,7 +63,21 @@ class Rows:
 def runs_of(
     store: Store, artifact: "Artifact", *, start: datetime | None, end: datetime | None
 ) -> "pd.DataFrame":
-    """The attempts of batch runs with this model whose as-of date lies in the window."""
+    """The attempts of batch runs with this model whose as-of date lies in the window.
+
+    Parameters
+    ----------
+    store : Store
+    artifact : Artifact
+        Its name and version are looked for.
+    start, end : datetime or None
+        The first moment, and the first one after the window; None leaves it open.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of ``store.runs()``.
+    """
     runs = store.runs()
     mine = (runs["model"] == artifact.name) & (runs["version"] == artifact.version)
     return runs[mine & _inside(_days(runs["as_of"]), start, end)]
@@ -78,6 +92,27 @@ def batch_rows(
 ) -> Rows:
     """What the published ones of these runs answered, and what they had been asked.
 
+    Parameters
+    ----------
+    artifact, store
+        As above.
+    runs : pandas.DataFrame
+        What :func:`runs_of` found.
+    source : pandas.DataFrame, optional
+        The rows that were scored, with the ids by which the runs knew them.
+
+    Returns
+    -------
+    Rows
+        Without features if there is no source.
+
+    Raises
+    ------
+    MonitoringError
+        If the source has no such ids, or one of them twice.
+
+    Notes
+    -----
     Where two runs of one day answer the same id, the one scored last counts.
     """
     import pandas as pd
@@ -113,6 +148,18 @@ def live_rows(
 ) -> Rows:
     """What an endpoint answered with this model, and what it had been asked.
 
+    Parameters
+    ----------
+    artifact, store, start, end
+        As of :func:`runs_of`; the moment of arrival counts.
+
+    Returns
+    -------
+    Rows
+        None of a folder, which keeps no log.
+
+    Notes
+    -----
     A shadow's answers are left out: nobody was given them.
     """
     if isinstance(store, FolderStore):
@@ -128,7 +175,16 @@ def live_rows(
 
 
 def read_source(source: Any) -> "pd.DataFrame":
-    """Read what was scored: a DataFrame, an Arrow table, or one or several Parquet or CSV files.
+    """Read what was scored.
+
+    Parameters
+    ----------
+    source : pandas.DataFrame, pyarrow.Table, path or sequence of paths
+        Files are Parquet or CSV by their ending; several are put one after the other.
+
+    Returns
+    -------
+    pandas.DataFrame
 
     Raises
     ------

@@ -21,6 +21,16 @@ def features_of(requests: "pd.DataFrame") -> "pd.DataFrame":
     requests : pandas.DataFrame
         What ``store.requests()`` gives: ``features`` holds a JSON object a row.
 
+    Returns
+    -------
+    pandas.DataFrame of the same rows
+        A feature that a request left out is NaN.
+
+    Raises
+    ------
+    MonitoringError
+        If it has no column ``features``.
+
     Examples
     --------
     >>> import pandas as pd
@@ -60,6 +70,12 @@ def window_of_requests(
         What to call the window.
     pairs : bool, default True
         Whether to count pairs of columns too.
+
+    Returns
+    -------
+    Window
+        From the first arrival to just after the last; with the model's name and version if there is
+        but one.
 
     Raises
     ------

@@ -127,6 +127,11 @@ def group_thresholds_of(
         As of :class:`~capstone_lib.artifact.GroupThresholds`. The optimizer itself gives people of
         an unknown group the first class; here ``otherwise`` decides.
 
+    Returns
+    -------
+    GroupThresholds
+        For ``export_model(group_thresholds=…)``.
+
     Raises
     ------
     MonitoringError

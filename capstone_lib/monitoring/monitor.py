@@ -22,8 +22,8 @@ from capstone_lib.monitoring.drift import detect_drift
 from capstone_lib.monitoring.estimate import estimate_performance
 from capstone_lib.monitoring.fairness import FairnessAudit
 from capstone_lib.monitoring.gather import Rows, batch_rows, live_rows, read_source, runs_of
-from capstone_lib.monitoring.group_change import compare_groups
-from capstone_lib.monitoring.operations import NOT_LOGGED, Traffic, measure_latency
+from capstone_lib.monitoring.group_change import change_measurements
+from capstone_lib.monitoring.operations import NOT_LOGGED, SLA_MS, Traffic, measure_latency
 from capstone_lib.monitoring.outcomes import Joined, join_outcomes
 from capstone_lib.monitoring.parity import compare_features
 from capstone_lib.monitoring.performance import measure_performance
@@ -70,6 +70,7 @@ def measure(
     outcomes_until: Any = None,
     replayed: bool = False,
     seen: Traffic | None = None,
+    sla_ms: float = SLA_MS,
 ) -> list[Measurement]:
     """Measure all that a store knows of a model in a window.
 
@@ -98,6 +99,8 @@ def measure(
         outcomes count though they are older than the answers.
     seen : Traffic, optional
         What became of all requests of the window, from the endpoint's own counts.
+    sla_ms : float, default 100
+        Within how many milliseconds an answer should come: ``slow_share`` counts the others.
 
     Returns
     -------
@@ -127,7 +130,7 @@ def measure(
     batch = batch_rows(artifact, store, runs, source=table)
     live = live_rows(artifact, store, start=start, end=end)
     found = [*_of_rows(job, batch), *within(_of_runs(job, store, runs, moment), traffic="batch")]
-    found += [*_of_rows(job, live), *within(_of_traffic(live, seen), traffic="live")]
+    found += [*_of_rows(job, live), *within(_of_traffic(live, seen, sla_ms), traffic="live")]
     found += _of_parity(batch, live)
     return within(found, **about)
 
@@ -183,20 +186,9 @@ def _of_outcomes(
         classes=answers.classes,
     )
     yield from FairnessAudit.of(counts, intersections=False).measurements()
-    yield from _of_changes(job, counts)
-
-
-def _of_changes(job: _Job, counts: GroupCounts) -> Iterator[Measurement]:
-    """Each group beside its own past."""
+    same_groups = job.sensitive == job.artifact.reference_cuts
     past = job.artifact.reference_groups
-    if past is None or (past.columns, past.classes) != (counts.columns, counts.classes):
-        return
-    if len(counts.classes) == 2 and job.sensitive == job.artifact.reference_cuts:
-        for one in compare_groups(past, counts):
-            yield Measurement(
-                f"{one.rate}_change", one.difference, n=one.n, unit="share",
-                feature=one.group.split("=")[0], group=one.group, note=str(one),
-            )  # fmt: skip
+    yield from change_measurements(past, counts, same_groups=same_groups)
 
 
 def _drift(job: _Job, rows: Rows) -> tuple[DriftReport | None, list[Measurement]]:
@@ -241,6 +233,9 @@ def _of_runs(
     if not len(runs):
         note = f"no batch run of {job.artifact.name} {job.artifact.version} in this window"
         yield Measurement("run_success_rate", _NAN, note=note)
+        before = runs_of(store, job.artifact, start=None, end=moment)
+        last = measure_runs(before, now=moment).measurements(note=f"{note}; the newest before it")
+        yield from (one for one in last if one.name == "freshness")
     else:
         yield from measure_runs(runs, now=moment).measurements()
     stale = store.staleness(moment, model=job.artifact.name, version=job.artifact.version)
@@ -251,7 +246,7 @@ def _of_runs(
         )  # fmt: skip
 
 
-def _of_traffic(rows: Rows, seen: Traffic | None) -> Iterator[Measurement]:
+def _of_traffic(rows: Rows, seen: Traffic | None, sla_ms: float) -> Iterator[Measurement]:
     if seen is not None:
         yield from seen.measurements()
     elif len(rows):
@@ -259,13 +254,14 @@ def _of_traffic(rows: Rows, seen: Traffic | None) -> Iterator[Measurement]:
             yield Measurement(name, _NAN, note=NOT_LOGGED)
     if not len(rows):
         yield Measurement("latency_p99", _NAN, unit="ms", note=rows.why)
+        yield Measurement("slow_share", _NAN, unit="share", note=rows.why)
         return
-    yield from measure_latency(rows.answers).measurements()
+    yield from measure_latency(rows.answers, sla_ms=sla_ms).measurements()
     routes = rows.answers["route"].astype(str)
     for route, some in rows.answers.groupby(routes):
         found = [Measurement("request_share", len(some) / len(rows), n=len(rows), unit="share")]
         if len(some) < len(rows):
-            found += measure_latency(some).measurements()
+            found += measure_latency(some, sla_ms=sla_ms).measurements()
         yield from within(found, feature="route", group=f"route={route}")
 
 

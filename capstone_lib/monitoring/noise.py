@@ -3,7 +3,8 @@
 A measure of two samples from one population is not 0. How large it gets follows from the number of
 rows and cells; a threshold that does not know them fires always or never. A floor is the value that
 chance exceeds with a given probability, in closed form (see each function), so that it costs
-nothing and needs no seed; the tests compare the floors with resampling.
+nothing and needs no seed; the tests compare the floors with resampling. As with the measures, cells
+lie along the last axis, columns may be stacked before it, and where there are no rows it is NaN.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import special
 
-from capstone_lib.monitoring.measures import PRIOR, Counts
+from capstone_lib.monitoring.measures import PRIOR, Counts, rows
 
 __all__ = [
     "benjamini_hochberg",
@@ -27,80 +28,68 @@ __all__ = [
 ]
 
 
-def psi_floor(p: Counts, q: Counts, *, alpha: float) -> float:
+def psi_floor(p: Counts, q: Counts, *, alpha: float) -> np.ndarray:
     """The PSI that chance exceeds with probability ``alpha``.
 
     With k cells that are not empty in both, R and C rows, PSI / (1/R + 1/C) follows a χ²
     distribution with k - 1 degrees of freedom. Source: Yurdakul and Naranjo, "Statistical
     properties of the population stability index" (2020).
     """
-    n_cells = _n_cells(p, q)
-    if not _both(p, q) or n_cells < 2:
-        return float("nan")
-    scale = 1 / (p.sum() + PRIOR * n_cells) + 1 / (q.sum() + PRIOR * n_cells)
-    return float(special.chdtri(n_cells - 1, alpha) * scale)
+    added = PRIOR * _n_cells(p, q)
+    scale = 1 / (_n_rows(p) + added) + 1 / (_n_rows(q) + added)
+    return _chi2_tail(p, q, alpha) * scale
 
 
-def jensen_shannon_floor(p: Counts, q: Counts, *, alpha: float) -> float:
+def jensen_shannon_floor(p: Counts, q: Counts, *, alpha: float) -> np.ndarray:
     """The same for the Jensen-Shannon distance: for close counts its square is PSI / (8 ln 2)."""
-    if not _both(p, q) or _n_cells(p, q) < 2:
-        return float("nan")
-    scale = 1 / p.sum() + 1 / q.sum()
-    return float(np.sqrt(special.chdtri(_n_cells(p, q) - 1, alpha) * scale / (8 * np.log(2))))
+    return np.asarray(np.sqrt(_chi2_tail(p, q, alpha) * _scale(p, q) / (8 * np.log(2))))
 
 
-def cramers_v_floor(p: Counts, q: Counts, *, alpha: float) -> float:
+def cramers_v_floor(p: Counts, q: Counts, *, alpha: float) -> np.ndarray:
     """The same for Cramér's V: Pearson's X² is N V²."""
-    if not _both(p, q) or _n_cells(p, q) < 2:
-        return float("nan")
-    return float(np.sqrt(special.chdtri(_n_cells(p, q) - 1, alpha) / (p.sum() + q.sum())))
+    return np.asarray(np.sqrt(_chi2_tail(p, q, alpha) / (_n_rows(p) + _n_rows(q))))
 
 
-def cohens_h_floor(p: Counts, q: Counts, *, alpha: float) -> float:
+def cohens_h_floor(p: Counts, q: Counts, *, alpha: float) -> np.ndarray:
     """The same for the largest Cohen's h of all cells: a union bound over normal laws.
 
     Too low by about a fifth where the rarest cell expects five rows only.
     """
-    if not _both(p, q):
-        return float("nan")
-    widest = -special.ndtri(alpha / (2 * _n_cells(p, q)))
-    return float(widest * np.sqrt(1 / p.sum() + 1 / q.sum()))
+    widest = -special.ndtri(alpha / (2 * np.maximum(_n_cells(p, q), 1)))
+    return np.asarray(widest * np.sqrt(_scale(p, q)))
 
 
-def total_variation_floor(p: Counts, q: Counts, *, alpha: float) -> float:
+def total_variation_floor(p: Counts, q: Counts, *, alpha: float) -> np.ndarray:
     """The same for total variation: half a sum of folded normals, taken to follow a gamma law."""
-    if not _both(p, q):
-        return float("nan")
-    mean, variance = _folded(*_cell_noise(p, q))
+    spread, odds = _cell_noise(p, q)
+    correlation = -odds[..., :, None] * odds[..., None, :]
+    diagonal = np.arange(odds.shape[-1])
+    correlation[..., diagonal, diagonal] = 1.0
+    mean, variance = _folded(spread, correlation)
     return _gamma_tail(mean / 2, variance / 4, alpha)
 
 
-def expected_total_variation(p: Counts, q: Counts) -> float:
+def expected_total_variation(p: Counts, q: Counts) -> np.ndarray:
     """The total variation that chance alone shows on average."""
-    if not _both(p, q):
-        return float("nan")
-    return float(_cell_noise(p, q)[0].sum() * np.sqrt(2 / np.pi) / 2)
+    return np.asarray(_cell_noise(p, q)[0].sum(-1) * np.sqrt(2 / np.pi) / 2)
 
 
-def kolmogorov_smirnov_floor(p: Counts, q: Counts, *, alpha: float) -> float:
+def kolmogorov_smirnov_floor(p: Counts, q: Counts, *, alpha: float) -> np.ndarray:
     """The same for the Kolmogorov-Smirnov distance, never too low.
 
     The lower of two bounds: Kolmogorov's law, which ties make too wide, and the union bound over
     the places where the distribution steps, which is better for a few distinct values.
     """
-    if not _both(p, q):
-        return float("nan")
-    scale = np.sqrt(1 / p.sum() + 1 / q.sum())
-    below = np.cumsum(p + q)[:-1] / (p + q).sum()
-    steps = np.unique(below[(below > 0) & (below < 1)])
-    if not len(steps):
-        return float("nan")
-    widest = np.sqrt(steps * (1 - steps)).max()
-    union = -special.ndtri(alpha / (2 * len(steps))) * widest
-    return float(min(special.kolmogi(alpha), union) * scale)
+    below, steps = _steps(p, q)
+    steps &= (p + q)[..., :-1] > 0  # an empty cell is no step of its own
+    n_steps = steps.sum(-1)
+    widest = np.sqrt(np.where(steps, below * (1 - below), 0.0).max(-1, initial=0.0))
+    union = -special.ndtri(alpha / (2 * np.maximum(n_steps, 1))) * widest
+    floor = np.minimum(special.kolmogi(alpha), union) * np.sqrt(_scale(p, q))
+    return np.where(n_steps > 0, floor, np.nan)
 
 
-def wasserstein_floor(p: Counts, q: Counts, widths: np.ndarray, *, alpha: float) -> float:
+def wasserstein_floor(p: Counts, q: Counts, widths: np.ndarray, *, alpha: float) -> np.ndarray:
     """The same for Wasserstein's distance, in the unit of ``widths``.
 
     The distance is the area under the gap between two cumulative distributions: a Brownian bridge
@@ -108,24 +97,23 @@ def wasserstein_floor(p: Counts, q: Counts, widths: np.ndarray, *, alpha: float)
 
     Parameters
     ----------
-    p, q : array of shape (n_bins,)
+    p, q : array of shape (..., n_bins)
         Rows in ordered bins.
-    widths : array of shape (n_bins - 1,)
+    widths : array of shape (..., n_bins - 1)
         How far it is from each bin to the next.
     alpha : float
         The probability that chance exceeds the floor.
     """
-    if not _both(p, q):
-        return float("nan")
-    below = np.cumsum(p + q)[:-1] / (p + q).sum()
-    steps = (below > 0) & (below < 1)
-    if not steps.any():
-        return float("nan")
-    t, width = below[steps], widths[steps]
-    low, high = np.minimum.outer(t, t), np.maximum.outer(t, t)
-    correlation = np.sqrt(low * (1 - high) / (high * (1 - low)))
-    spread = width * np.sqrt(t * (1 - t) * (1 / p.sum() + 1 / q.sum()))
-    return _gamma_tail(*_folded(spread, correlation), alpha)
+    below, steps = _steps(p, q)
+    spread = widths * np.sqrt(below * (1 - below) * _scale(p, q)[..., None])
+    moments = np.full((*steps.shape[:-1], 2), np.nan)
+    for column in np.ndindex(steps.shape[:-1]):  # each by its own width: the pairs are its square
+        inner = steps[column]
+        if inner.any():
+            root = np.sqrt(below[column][inner] / (1 - below[column][inner]))
+            ratio = root[:, None] / root
+            moments[column] = _folded(spread[column][inner], np.minimum(ratio, 1 / ratio))
+    return _gamma_tail(moments[..., 0], moments[..., 1], alpha)
 
 
 def bonferroni(p_values: Sequence[float], *, alpha: float) -> np.ndarray:
@@ -150,38 +138,54 @@ def benjamini_hochberg(p_values: Sequence[float], *, alpha: float) -> np.ndarray
     return reject
 
 
+def _n_cells(p: Counts, q: Counts) -> np.ndarray:
+    return np.asarray(((p + q) > 0).sum(-1))
+
+
+def _n_rows(counts: Counts) -> np.ndarray:
+    return rows(counts)[..., 0]
+
+
+def _scale(p: Counts, q: Counts) -> np.ndarray:
+    """The variance of a difference of means, for a variance of 1."""
+    return 1 / _n_rows(p) + 1 / _n_rows(q)
+
+
+def _chi2_tail(p: Counts, q: Counts, alpha: float) -> np.ndarray:
+    dof = _n_cells(p, q) - 1
+    return np.where(dof > 0, special.chdtri(np.maximum(dof, 1), alpha), np.nan)
+
+
+def _steps(p: Counts, q: Counts) -> tuple[np.ndarray, np.ndarray]:
+    """The cumulative shares of both together, after each cell but the last, and which are inner."""
+    below = (p + q).cumsum(-1)[..., :-1] / rows(p + q)
+    return below, (below > 0) & (below < 1)
+
+
 def _cell_noise(p: Counts, q: Counts) -> tuple[np.ndarray, np.ndarray]:
-    """Standard deviations and correlations of the differences of shares under chance."""
-    some = (p + q) > 0
-    share = (p + q)[some] / (p + q).sum()
-    spread = np.sqrt(share * (1 - share) * (1 / p.sum() + 1 / q.sum()))
-    odds = np.sqrt(share / np.maximum(1 - share, 1e-300))
-    correlation = -np.outer(odds, odds)
-    np.fill_diagonal(correlation, 1.0)
-    return spread, correlation
+    """Standard deviations of the differences of shares under chance, and the roots of odds.
+
+    Two differences are correlated by minus the product of their roots.
+    """
+    share = (p + q) / rows(p + q)
+    spread = np.sqrt(share * (1 - share) * _scale(p, q)[..., None])
+    return spread, np.sqrt(share / np.maximum(1 - share, 1e-300))
 
 
-def _folded(spread: np.ndarray, correlation: np.ndarray) -> tuple[float, float]:
+def _folded(spread: np.ndarray, correlation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of a sum of absolute values of jointly normal numbers.
 
     Source: Nabeya, "Absolute moments in 2-dimensional normal distribution" (1951).
     """
-    r = np.clip(correlation, -1.0, 1.0)
-    cross = np.sqrt(1 - r**2) + r * np.arcsin(r)
-    mean = float(spread.sum() * np.sqrt(2 / np.pi))
-    return mean, float(spread @ (cross - 1) @ spread * (2 / np.pi))
+    r = correlation.clip(-1.0, 1.0)
+    cross = np.sqrt(1 - r**2) + r * np.arcsin(r) - 1
+    variance = (spread[..., None, :] @ cross @ spread[..., :, None])[..., 0, 0]
+    return spread.sum(-1) * np.sqrt(2 / np.pi), np.asarray(variance * (2 / np.pi))
 
 
-def _gamma_tail(mean: float, variance: float, alpha: float) -> float:
+def _gamma_tail(mean: np.ndarray, variance: np.ndarray, alpha: float) -> np.ndarray:
     """The value that a gamma law of this mean and variance exceeds with probability ``alpha``."""
-    if mean <= 0 or variance <= 0:
-        return 0.0
-    return float(special.gammainccinv(mean**2 / variance, alpha) * variance / mean)
-
-
-def _n_cells(p: Counts, q: Counts) -> int:
-    return int(((p + q) > 0).sum())
-
-
-def _both(p: Counts, q: Counts) -> bool:
-    return bool(p.sum() > 0 and q.sum() > 0)
+    certain = (mean <= 0) | (variance <= 0)
+    shape, scale = (np.where(certain, 1.0, x) for x in (mean**2, variance))
+    tail = special.gammainccinv(shape / scale, alpha) * variance / np.where(certain, 1.0, mean)
+    return np.where(certain, 0.0, tail)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from capstone_lib.errors import MissingExtraError, MonitoringError
-from capstone_lib.monitoring.rates import wilson
+from capstone_lib.monitoring.rates import share_of
 from capstone_lib.store.measurement import Measurement, within
 
 if TYPE_CHECKING:
@@ -19,9 +19,19 @@ if TYPE_CHECKING:
 
     from capstone_lib.loadtest import LoadTest
 
-__all__ = ["LatencyProfile", "Percentile", "Traffic", "measure_latency", "percentile_ranks"]
+__all__ = [
+    "SLA_MS",
+    "LatencyProfile",
+    "Percentile",
+    "Traffic",
+    "measure_latency",
+    "percentile_ranks",
+]
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)
+SLA_MS = 100.0
+"""Within how many milliseconds an answer should come, unless somebody has promised otherwise."""
+
 NOT_LOGGED = (
     "the log holds answered requests only; give the text of GET /metrics at the window's two ends, "
     "or a load test"
@@ -32,9 +42,16 @@ _UNCOUNTED = "connections"  # turned away before there was a request to count
 
 @dataclass(frozen=True)
 class Percentile:
-    """The time within which a share of answers came, in milliseconds; its interval may be open.
+    """The time within which a share of answers came; its interval may be open.
 
-    ``low`` or ``high`` is NaN where there are too few answers to bound it on that side.
+    Attributes
+    ----------
+    percent : float
+        Between 0 and 100.
+    value : float
+        In milliseconds.
+    low, high : float
+        In milliseconds; NaN where there are too few answers to bound it on that side.
     """
 
     percent: float
@@ -53,12 +70,21 @@ class LatencyProfile:
     mean_ms, max_ms : float
         NaN without answers.
     n : int
+    slow : int
+        Answers that took longer than ``sla_ms``.
+    sla_ms : float
+        Within which an answer should come.
+    level : float
+        Of the intervals.
     """
 
     percentiles: tuple[Percentile, ...]
     mean_ms: float
     max_ms: float
     n: int
+    slow: int
+    sla_ms: float
+    level: float
 
     def __getitem__(self, percent: float) -> Percentile:
         for one in self.percentiles:
@@ -75,17 +101,29 @@ class LatencyProfile:
         return pd.DataFrame([vars(one) for one in self.percentiles])
 
     def measurements(self, **window: Any) -> list[Measurement]:
-        """Each percentile and the largest, in milliseconds; ``window`` fills in whose they are."""
+        """Each percentile, the largest, and the share slower than promised.
+
+        ``window`` fills in whose they are: window, model, version, traffic.
+        """
         largest = Measurement("latency_max", self.max_ms, n=self.n, unit="ms")
+        share = share_of(self.slow, self.n, level=self.level)
+        slow = Measurement(
+            "slow_share", share.value, share.low, share.high, n=share.n, unit="share",
+            note=f"slower than {self.sla_ms:g} ms",
+        )  # fmt: skip
         found = [
             Measurement(f"latency_p{p.percent:g}", p.value, p.low, p.high, n=self.n, unit="ms")
             for p in self.percentiles
         ]
-        return within([*found, largest], **window)
+        return within([*found, largest, slow], **window)
 
 
 def measure_latency(
-    latency_ms: Any, *, percentiles: Sequence[float] = PERCENTILES, level: float = 0.95
+    latency_ms: Any,
+    *,
+    percentiles: Sequence[float] = PERCENTILES,
+    sla_ms: float = SLA_MS,
+    level: float = 0.95,
 ) -> LatencyProfile:
     """Percentiles of latencies, with intervals that assume nothing of their distribution.
 
@@ -95,8 +133,15 @@ def measure_latency(
         Milliseconds; or what ``store.requests()`` gives.
     percentiles : sequence of float, default (50, 90, 95, 99)
         Between 0 and 100.
+    sla_ms : float, default 100
+        Within how many milliseconds an answer should come.
     level : float, default 0.95
         Of the intervals, which run from one ordered latency to another.
+
+    Returns
+    -------
+    LatencyProfile
+        In milliseconds; an end that so few answers do not bound is NaN.
 
     Raises
     ------
@@ -126,14 +171,33 @@ def measure_latency(
             max(float(ordered[high - 1]), value) if high <= len(values) else _NAN,
         )
         found.append(Percentile(float(percent), value, *ends))
-    return LatencyProfile(tuple(found), float(values.mean()), float(ordered[-1]), len(values))
+    slow = int((values > sla_ms).sum())
+    return LatencyProfile(
+        tuple(found), float(values.mean()), float(ordered[-1]), len(values), slow, sla_ms, level
+    )
 
 
 def percentile_ranks(n: int, share: float, *, level: float = 0.95) -> tuple[int, int]:
     """Ranks, from 1 on, of the ordered values between which a quantile lies.
 
-    Rank 0 or ``n + 1`` means that so few values do not bound it on that side. The number of values
-    below a quantile is binomial, whatever they are: Conover, "Practical Nonparametric Statistics".
+    Parameters
+    ----------
+    n : int
+        How many values.
+    share : float
+        Of the quantile: 0.5 for the median.
+    level : float, default 0.95
+        How often the quantile lies between the two at least.
+
+    Returns
+    -------
+    low, high : int
+        Rank 0 or ``n + 1`` means that so few values do not bound it on that side.
+
+    Notes
+    -----
+    The number of values below a quantile is binomial, whatever they are: Conover, "Practical
+    Nonparametric Statistics".
 
     Examples
     --------
@@ -179,10 +243,17 @@ class Traffic:
         text : str or bytes
             The answer of ``GET /metrics``.
 
+        Returns
+        -------
+        Traffic
+            Counts of requests since the start.
+
         Raises
         ------
         MonitoringError
             If it is not that.
+        MissingExtraError
+            If prometheus_client is not installed.
 
         Examples
         --------
@@ -210,7 +281,13 @@ class Traffic:
         return cls(result.requests, result.good, 0, errors, {"seen": result.shed})
 
     def __sub__(self, earlier: "Traffic") -> "Traffic":
-        """What came since then."""
+        """What came since then.
+
+        Raises
+        ------
+        MonitoringError
+            If less was counted than before: the endpoint was started again in between.
+        """
         reasons = {**self.shed, **earlier.shed}
         shed = {name: self.shed.get(name, 0) - earlier.shed.get(name, 0) for name in reasons}
         since = Traffic(
@@ -235,10 +312,9 @@ class Traffic:
         found = [Measurement("requests_asked", self.asked, n=self.asked, unit="requests")]
         parts = {"error_rate": self.errors, "refused_rate": self.refused}
         for name, part in (parts | {"shed_rate": sum(self.shed.values())}).items():
-            low, high = wilson(part, self.asked, level=level)
-            share = part / self.asked if self.asked else _NAN
+            one = share_of(part, self.asked, level=level)
             found.append(
-                Measurement(name, share, float(low), float(high), n=self.asked, unit="share")
+                Measurement(name, one.value, one.low, one.high, n=self.asked, unit="share")
             )
         return within(found, **window)
 

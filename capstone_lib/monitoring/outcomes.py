@@ -3,6 +3,12 @@
 An outcome belongs to the last answers before it was observed: of each answer it is the first
 outcome at or after the moment the answer speaks of. What was observed earlier was known already and
 says nothing of how good the answer is.
+
+What a reviewer says of somebody is an outcome too, but nobody has seen it happen. It is left aside
+unless it is asked for: reviewers look at chosen people, the doubtful and the suspected, and most of
+them have seen the model's answer first. Counted as the truth, they would make a model look worse
+where it asks for help, and better where they follow it. Where it is asked for, what was observed
+still goes before it.
 """
 
 from dataclasses import dataclass
@@ -14,6 +20,7 @@ import numpy as np
 from capstone_lib.artifact.tally import names_of
 from capstone_lib.errors import MonitoringError
 from capstone_lib.store.ids import decode_ids, encode_ids
+from capstone_lib.store.outcomes import REVIEW
 from capstone_lib.store.staleness import parse_moment
 
 if TYPE_CHECKING:
@@ -40,6 +47,8 @@ class Joined:
         What was observed later is left aside (UTC).
     median_delay_days : float
         From the answer to its outcome; NaN if none is known.
+    n_reviewed : int
+        Of those known, how many only a reviewer says.
     """
 
     known: np.ndarray
@@ -47,6 +56,7 @@ class Joined:
     n_early: int
     as_of: datetime
     median_delay_days: float
+    n_reviewed: int = 0
 
     @property
     def n(self) -> int:
@@ -66,6 +76,7 @@ class Joined:
     def __str__(self) -> str:
         """Say it in one sentence."""
         said = f"as of {self.as_of:%Y-%m-%d %H:%M}, {self.n_known:,} of {self.n:,} outcomes known"
+        said += f" ({self.n_reviewed:,} by a reviewer's word)" if self.n_reviewed else ""
         return said + (f" ({self.n_early:,} only from before the answer)" if self.n_early else "")
 
 
@@ -76,6 +87,7 @@ def join_outcomes(
     as_of: Any = None,
     made_at: str | None = None,
     only_later: bool = True,
+    reviews: bool = False,
 ) -> Joined:
     """Find for each answer what really happened, as far as it is known.
 
@@ -85,15 +97,19 @@ def join_outcomes(
         With ``row_id`` and the moment each answer speaks of: what ``store.predictions()`` or
         ``store.requests()`` gives.
     outcomes : pandas.DataFrame
-        ``row_id``, ``outcome`` and ``observed_at``: what ``store.outcomes()`` gives.
+        ``row_id``, ``outcome`` and ``observed_at``: what ``store.outcomes()`` gives. Without a
+        column ``source`` all of them were observed.
     as_of : str, date or datetime, optional
         Look no further than this moment; the last observation unless told otherwise.
     made_at : str, optional
         The column with that moment; ``received_at`` or else ``as_of`` unless told otherwise.
-
     only_later : bool, default True
         Whether an outcome must not be older than the answer. False where the two go by different
         clocks, as when people of the past are asked about today: then the last outcome counts.
+
+    Returns
+    -------
+    Joined
 
     Raises
     ------
@@ -114,37 +130,57 @@ def join_outcomes(
     made_at = made_at or ("received_at" if "received_at" in names_of(answers) else "as_of")
     _check(answers, ("row_id", made_at), "the answers")
     _check(outcomes, ("row_id", "outcome", "observed_at"), "the outcomes")
-    last = outcomes["observed_at"].max() if len(outcomes) else pd.Timestamp.now(tz="UTC")
+    reviewed = _reviewed(outcomes)
+    wanted = np.ones(len(outcomes), dtype=bool) if reviews else ~reviewed
+    last = outcomes["observed_at"][wanted].max() if wanted.any() else pd.Timestamp.now(tz="UTC")
     moment = parse_moment(last.to_pydatetime() if as_of is None else as_of, name="as_of")
     ids, theirs = _same_ids(answers["row_id"], outcomes["row_id"])
-    until = (outcomes["observed_at"] <= moment.replace(tzinfo=None)).to_numpy()
+    wanted &= (outcomes["observed_at"] <= moment.replace(tzinfo=None)).to_numpy()
     asked = pd.DataFrame(
         {"id": ids, "at": _micros(answers[made_at]), "place": np.arange(len(answers))}
     )
     came = pd.DataFrame(
         {
-            "id": theirs[until],
-            "at": _micros(outcomes["observed_at"])[until],
-            "outcome": np.flatnonzero(until),
+            "id": theirs[wanted],
+            "at": _micros(outcomes["observed_at"])[wanted],
+            "outcome": np.flatnonzero(wanted),
         }
     )
-    came["seen"] = came["at"]
-    if not only_later:  # as if it had been observed at the end of time
-        came = came.sort_values("at", kind="stable").drop_duplicates("id", keep="last")
-        came["at"] = np.full(len(came), _LAST)
-    met = pd.merge_asof(
-        asked.sort_values("at", kind="stable"),
-        came.sort_values("at", kind="stable"),
-        on="at",
-        by="id",
-        direction="forward",
-    ).sort_values("place")
+    said = reviewed[wanted]
+    met = _met(asked, came[~said], only_later=only_later, only_last=not only_later)
+    n_seen = int(met["outcome"].notna().sum())
+    if said.any():
+        met = met.fillna(_met(asked, came[said], only_later=only_later, only_last=True))
     known = met["outcome"].notna().to_numpy()
     truth = outcomes["outcome"].to_numpy()[met["outcome"].to_numpy()[known].astype(np.intp)]
     early = ~known & asked["id"].isin(came["id"]).to_numpy()
     delay = (met["seen"] - met["at"])[known].to_numpy().astype("timedelta64[s]").astype(np.int64)
     days = float(np.median(delay)) / 86_400 if len(delay) else float("nan")
-    return Joined(known, truth, int(early.sum()), moment, days)
+    return Joined(known, truth, int(early.sum()), moment, days, int(known.sum()) - n_seen)
+
+
+def _met(
+    asked: "pd.DataFrame", came: "pd.DataFrame", *, only_later: bool, only_last: bool
+) -> "pd.DataFrame":
+    """Each answer with the place of its outcome and when that was seen, in the answers' order."""
+    import pandas as pd
+
+    came = came.assign(seen=came["at"]).sort_values("at", kind="stable")
+    if only_last:
+        came = came.drop_duplicates("id", keep="last")
+    if not only_later:  # as if it had been observed at the end of time
+        came["at"] = np.full(len(came), _LAST)
+    met = pd.merge_asof(
+        asked.sort_values("at", kind="stable"), came, on="at", by="id", direction="forward"
+    )
+    return met.sort_values("place", ignore_index=True)
+
+
+def _reviewed(outcomes: "pd.DataFrame") -> np.ndarray:
+    """Which outcomes only a reviewer says."""
+    if "source" not in names_of(outcomes):
+        return np.zeros(len(outcomes), dtype=bool)
+    return np.asarray(outcomes["source"] == REVIEW)
 
 
 def _micros(times: "pd.Series[Any]") -> Any:

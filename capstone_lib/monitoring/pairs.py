@@ -7,7 +7,7 @@ reference's, whatever the two margins do.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, compress
 
 import numpy as np
 from scipy import special
@@ -93,94 +93,100 @@ def compare_pairs(
     if reference.pairs is None or current.pairs is None:
         return ()
     names = [name for name in reference.binning.names if columns is None or name in columns]
-    tables = []
-    for first, second in combinations(names, 2):
-        joined = _joined(reference.pair(first, second), current.pair(first, second))
-        if joined is not None:
-            tables.append((first, second, joined))
-    if not tables:
+    counts, tested = _joined(np.stack([_tables(window, names) for window in (reference, current)]))
+    if not tested.any():
         return ()
-    counts = np.stack([_padded(table) for *_, table in tables])
+    counts = counts[..., tested]
     statistics, dofs = _interaction(counts)
-    p_values = special.chdtrc(dofs, statistics)
-    effects = _effects(counts, dofs)
-    found = [
-        PairDrift(a, b, int(counts[k, 1].sum()), float(statistics[k]), int(dofs[k]),
-                  float(p_values[k]), float(effects[k]))
-        for k, (a, b, _) in enumerate(tables)
-    ]  # fmt: skip
+    p_values, n_rows = special.chdtrc(dofs, statistics), counts[1].sum((0, 1)).astype(int)
+    figures = (n_rows, statistics, dofs, p_values, _effects(counts, dofs))
+    pairs = compress(combinations(names, 2), tested)
+    rows = zip(*(values.tolist() for values in figures), strict=True)
+    found = [PairDrift(*pair, *row) for pair, row in zip(pairs, rows, strict=True)]
     return tuple(sorted(found, key=lambda pair: (pair.p_value, -pair.effect)))
 
 
-def _joined(p: np.ndarray, q: np.ndarray) -> np.ndarray | None:
-    """Both tables, of shape (2, rows, columns), coarse enough for the test; None if never."""
-    both = np.stack([p, q])
-    rows, columns = both.sum((0, 2)) > 0, both.sum((0, 1)) > 0
-    both = both[:, rows][:, :, columns]
-    if min(both.shape[1:]) < 2 or not both.sum((1, 2)).all():
-        return None
-    scale = both.sum((1, 2)).min() / both.sum()
+def _tables(window: Window, names: Sequence[str]) -> np.ndarray:
+    """Rows in each two blocks, of shape (SIDE, SIDE, n_pairs); zeros where a column has fewer."""
+    counts = np.pad(np.asarray(window.pairs), (0, 1))
+    places = np.full((SIDE, len(names)), -1)  # what was added, and is empty
+    for column, name in enumerate(names):
+        span = window.binning.spans[name]
+        places[: span.stop - span.start, column] = range(span.start, span.stop)
+    first, second = np.triu_indices(len(names), 1)
+    return np.asarray(counts[places[:, None, first], places[None, :, second]])
+
+
+def _joined(tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Tables of shape (2, SIDE, SIDE, n_pairs) as coarse as the test asks; which can be tested."""
+    tables = tables.copy()
+    n_rows = tables.sum((1, 2))
+    scale = n_rows.min(0) / np.maximum(n_rows.sum(0), 1.0)
     while True:
-        total = both.sum(0)
-        if (total[total > 0] * scale).min() >= FEWEST and _dof(total) > 0:
-            return both
-        if both.shape[1:] == (2, 2):
-            return None
-        axis = 1 if both.shape[1] >= both.shape[2] else 2
-        both = _join_smallest(both, axis)
+        total = tables.sum(0)
+        height, width = _sides(total)
+        usable = (np.minimum(height, width) >= 2) & n_rows.all(0)
+        expected = np.where(total > 0, total * scale, np.inf).min((0, 1))
+        fine = usable & (expected >= FEWEST) & (_dofs(total) > 0)
+        coarse = usable & ~fine & (np.maximum(height, width) > 2)
+        if not coarse.any():
+            return tables, fine
+        tables[..., coarse] = _coarser(tables[..., coarse], (height >= width)[coarse])
 
 
-def _join_smallest(both: np.ndarray, axis: int) -> np.ndarray:
-    """The two smallest rows, or columns, as one."""
-    order = np.argsort(both.sum((0, 3 - axis)), kind="stable")
-    merged = both.take(order[:2], axis).sum(axis, keepdims=True)
-    return np.concatenate([merged, both.take(order[2:], axis)], axis)
+def _coarser(tables: np.ndarray, by_row: np.ndarray) -> np.ndarray:
+    """The two smallest rows as one, or the two smallest columns."""
+    turned = np.where(by_row, tables, tables.swapaxes(1, 2))
+    sizes = turned.sum((0, 2))
+    order = np.argsort(np.where(sizes > 0, sizes, np.inf), axis=0, kind="stable")
+    turned = np.take_along_axis(turned, order[None, :, None], 1)
+    turned[:, 1] += turned[:, 0]
+    turned[:, 0] = 0.0
+    return np.where(by_row, turned, turned.swapaxes(1, 2))
 
 
-def _dof(total: np.ndarray) -> int:
-    return int((total > 0).sum() - sum(total.shape) + 1)
+def _sides(total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many rows and columns of each table are not empty."""
+    return (total.sum(1) > 0).sum(0), (total.sum(0) > 0).sum(0)
 
 
-def _padded(both: np.ndarray) -> np.ndarray:
-    out = np.zeros((2, SIDE, SIDE))
-    out[:, : both.shape[1], : both.shape[2]] = both
-    return out
+def _dofs(total: np.ndarray) -> np.ndarray:
+    return np.asarray((total > 0).sum((0, 1)) - np.add(*_sides(total)) + 1)
 
 
 def _interaction(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pearson's X² and degrees of freedom of "only the margins moved", for each pair."""
-    total = counts.sum(1)
-    fit = np.where(total[:, None] > 0, 1.0, 0.0) * np.ones_like(counts)
-    for _ in range(ROUNDS):
-        last = fit
-        for axis in (1, 2, 3):
-            fit = fit * _ratio(counts.sum(axis, keepdims=True), fit.sum(axis, keepdims=True))
-        if np.abs(fit - last).max() < ENOUGH * total.max():
-            break
-    cells = _ratio((counts - fit) ** 2, fit)
-    sides = (total.sum(2) > 0).sum(1) + (total.sum(1) > 0).sum(1)
-    dofs = (total > 0).sum((1, 2)) - sides + 1
-    return cells.sum((1, 2, 3)), dofs
+    total = counts.sum(0)
+    start = np.broadcast_to(np.where(total > 0, 1.0, 0.0), counts.shape)
+    fit = _fitted(start, counts, enough=ENOUGH * total.max())
+    return _ratio((counts - fit) ** 2, fit).sum((0, 1, 2)), _dofs(total)
 
 
 def _effects(counts: np.ndarray, dofs: np.ndarray) -> np.ndarray:
     """Total variation between the window and the reference scaled to the window's margins."""
-    n_p, n_q = counts.sum((2, 3)).T
-    some = counts.sum(1) > 0
-    fit = np.where(some, counts[:, 0] + 0.5, 0.0)
-    for _ in range(ROUNDS):
-        last = fit
-        for axis in (1, 2):
-            fit = fit * _ratio(counts[:, 1].sum(axis, keepdims=True), fit.sum(axis, keepdims=True))
-        if np.abs(fit - last).max() < ENOUGH * n_q.max():
-            break
-    seen = np.abs(counts[:, 1] - fit).sum((1, 2)) / (2 * n_q)
-    share = fit / n_q[:, None, None]
-    spread = np.sqrt(share * (1 - share)).sum((1, 2)) * np.sqrt(1 / n_p + 1 / n_q)
-    free = np.sqrt(dofs / np.maximum(some.sum((1, 2)) - 1, 1))
+    n_p, n_q = counts.sum((1, 2))
+    some = counts.sum(0) > 0
+    fit = _fitted(np.where(some, counts[0] + 0.5, 0.0), counts[1], enough=ENOUGH * n_q.max())
+    seen = np.abs(counts[1] - fit).sum((0, 1)) / (2 * n_q)
+    share = fit / n_q
+    spread = np.sqrt(share * (1 - share)).sum((0, 1)) * np.sqrt(1 / n_p + 1 / n_q)
+    free = np.sqrt(dofs / np.maximum(some.sum((0, 1)) - 1, 1))
     chance = spread * free * np.sqrt(2 / np.pi) / 2
     return np.asarray(np.sqrt(np.maximum(seen**2 - chance**2, 0.0)))
 
 
+def _fitted(fit: np.ndarray, counts: np.ndarray, *, enough: float) -> np.ndarray:
+    """Tables scaled until their sums along every axis but the last are those of the counts."""
+    sums = [counts.sum(axis, keepdims=True) for axis in range(counts.ndim - 1)]
+    for _ in range(ROUNDS):
+        last = fit
+        for axis, wanted in enumerate(sums):
+            fit = fit * _ratio(wanted, fit.sum(axis, keepdims=True))
+        if np.abs(fit - last).max() < enough:
+            break
+    return fit
+
+
 def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.asarray(np.divide(a, b, out=np.zeros(np.broadcast(a, b).shape), where=b > 0))
+    """Quotients; 0 where the divisor is."""
+    return np.asarray(a / np.where(b > 0, b, np.inf))

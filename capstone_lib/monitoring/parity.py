@@ -14,7 +14,7 @@ import numpy as np
 
 from capstone_lib.artifact.tally import as_numbers, column_of, names_of
 from capstone_lib.errors import MonitoringError
-from capstone_lib.monitoring.rates import wilson
+from capstone_lib.monitoring.rates import share_of
 from capstone_lib.store.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -124,10 +124,9 @@ class FeatureParity:
         """``parity_differing_share`` by column, with its interval; ``about`` is set on each."""
         out = []
         for one in self.columns:
-            low, high = wilson(one.differing, one.n, level=0.95)
-            value = one.share if one.n else float("nan")
+            share = share_of(one.differing, one.n)
             out.append(
-                Measurement("parity_differing_share", value, float(low), float(high), n=one.n,
+                Measurement("parity_differing_share", share.value, share.low, share.high, n=one.n,
                             unit="share", feature=one.name, **about)
             )  # fmt: skip
         return out

@@ -13,13 +13,13 @@ from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.answers import Answers
 from capstone_lib.monitoring.outcomes import Joined
 from capstone_lib.monitoring.ranking import auc_interval
-from capstone_lib.monitoring.rates import normal_quantile, wilson
+from capstone_lib.monitoring.rates import Metric, normal_quantile, share_of
 from capstone_lib.store.measurement import Measurement, within
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METRICS", "Metric", "Performance", "losses", "measure_performance"]
+__all__ = ["METRICS", "Performance", "losses", "measure_performance"]
 
 METRICS: Mapping[str, str] = {
     "auc": "area under the ROC curve",
@@ -35,16 +35,6 @@ METRICS: Mapping[str, str] = {
 
 SHARES = ("accuracy", "false_positive_rate", "false_negative_rate", "precision", "base_rate")
 _EPS = float(np.finfo(np.float64).eps)
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A value with its interval, and the rows that it rests on."""
-
-    value: float
-    low: float
-    high: float
-    n: int
 
 
 @dataclass(frozen=True)
@@ -121,6 +111,12 @@ def measure_performance(
     level : float, default 0.95
         Of the intervals.
 
+    Returns
+    -------
+    Performance
+        Values without a denominator, such as the precision where nobody was decided positive, are
+        NaN.
+
     Raises
     ------
     MonitoringError
@@ -152,7 +148,7 @@ def measure_performance(
 def _metrics(truth: np.ndarray, answers: Answers, level: float) -> Iterator[tuple[str, Metric]]:
     right = truth == answers.label
     if not answers.is_binary:
-        yield "accuracy", _share(right.sum(), len(right), level)
+        yield "accuracy", share_of(right.sum(), len(right), level=level)
         return
     positive, decided = truth == 1, answers.label == 1
     auc = auc_interval(positive, answers.score, level=level)
@@ -166,7 +162,7 @@ def _metrics(truth: np.ndarray, answers: Answers, level: float) -> Iterator[tupl
         "base_rate": (n_positive, len(truth)),
     }
     for name, (part, whole) in parts.items():
-        yield name, _share(part, whole, level)
+        yield name, share_of(part, whole, level=level)
     for name, each in losses(positive, answers.score).items():
         reach = normal_quantile(level) * float(each.std(ddof=1)) / np.sqrt(len(each)) \
             if len(each) > 1 else float("nan")  # fmt: skip
@@ -175,13 +171,20 @@ def _metrics(truth: np.ndarray, answers: Answers, level: float) -> Iterator[tupl
 
 
 def losses(positive: np.ndarray, score: np.ndarray) -> dict[str, np.ndarray]:
-    """Squared error and surprise of each score; a score of 0 or 1 is moved off it by 2e-16."""
+    """Return what each score cost.
+
+    Parameters
+    ----------
+    positive : array of bool, shape (n_rows,)
+        Who was positive.
+    score : array of float, shape (n_rows,)
+        Probabilities; 0 and 1 are moved off by 2e-16, so that no surprise is infinite.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray of shape (n_rows,)
+        ``brier``, the squared error, and ``log_loss``, the surprise in nats.
+    """
     told = np.clip(score, _EPS, 1 - _EPS)
     surprise = -np.where(positive, np.log(told), np.log1p(-told))
     return {"brier": (score - positive) ** 2, "log_loss": surprise}
-
-
-def _share(part: Any, whole: Any, level: float) -> Metric:
-    low, high = wilson(part, whole, level=level)
-    value = float(part) / float(whole) if whole else float("nan")
-    return Metric(value, float(low), float(high), int(whole))

@@ -37,6 +37,10 @@ def draw_column(
     ax : matplotlib.axes.Axes, optional
         Where to draw; new axes by default.
 
+    Returns
+    -------
+    matplotlib.axes.Axes
+
     Raises
     ------
     MonitoringError
@@ -79,6 +83,10 @@ def draw_heatmap(
         Such as ``"psi"``; see :class:`capstone_lib.monitoring.feature.FeatureDrift`.
     ax : matplotlib.axes.Axes, optional
         Where to draw; new axes by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
 
     Notes
     -----

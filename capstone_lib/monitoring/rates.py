@@ -11,10 +11,40 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["RATES", "Rate", "newcombe", "normal_quantile", "one_vs_rest", "rate_of", "wilson"]
+__all__ = [
+    "RATES",
+    "Metric",
+    "Rate",
+    "newcombe",
+    "normal_quantile",
+    "one_vs_rest",
+    "rate_of",
+    "share_of",
+    "wilson",
+]
 
 Table = np.ndarray
 """Counts of shape (…, 2, 2): true class, then decided class; negative before positive."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A value with its interval, and the rows that it rests on.
+
+    Attributes
+    ----------
+    value : float
+        NaN where it is not defined, which is never 0.
+    low, high : float
+        The ends of its interval; NaN where there is none.
+    n : int
+        Rows; of a rate its denominator.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
 
 
 @dataclass(frozen=True)
@@ -77,7 +107,19 @@ RATES = {
 
 
 def one_vs_rest(confusion: np.ndarray, place: int) -> Table:
-    """Counts of one class against all others, of shape (n_groups, 2, 2)."""
+    """Count one class against all others.
+
+    Parameters
+    ----------
+    confusion : array of int, shape (n_groups, n_classes, n_classes)
+        True class, then decided class.
+    place : int
+        Of the class that counts as positive.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (n_groups, 2, 2)
+    """
     hit = confusion[:, place, place]
     missed = confusion[:, place, :].sum(-1) - hit
     false = confusion[:, :, place].sum(-1) - hit
@@ -86,13 +128,35 @@ def one_vs_rest(confusion: np.ndarray, place: int) -> Table:
 
 
 def rate_of(rate: Rate, table: Table) -> np.ndarray:
-    """The rate of each group; NaN where nobody is in its denominator."""
+    """Return the rate of each group.
+
+    Parameters
+    ----------
+    rate : Rate
+        One of :data:`RATES`.
+    table : array of shape (…, 2, 2)
+        Counts, or numbers in proportion to them.
+
+    Returns
+    -------
+    numpy.ndarray of float, shape (…,)
+        From 0 to 1; NaN where nobody is in the denominator.
+    """
     part, whole = rate.part(table).astype(float), rate.whole(table).astype(float)
     return np.asarray(np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0))
 
 
 def normal_quantile(level: float) -> float:
     """How many standard deviations either way hold the share ``level`` of a normal distribution.
+
+    Parameters
+    ----------
+    level : float
+        Above 0 and below 1.
+
+    Returns
+    -------
+    float
 
     Examples
     --------
@@ -103,8 +167,22 @@ def normal_quantile(level: float) -> float:
 
 
 def wilson(part: ArrayLike, whole: ArrayLike, *, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's score interval for shares, good for small groups too; NaN without a denominator.
+    """Wilson's score interval for shares, good for small groups too.
 
+    Parameters
+    ----------
+    part, whole : array of the same shape, or number
+        How many of how many.
+    level : float
+        How often such intervals hold the truth.
+
+    Returns
+    -------
+    low, high : numpy.ndarray
+        From 0 to 1; NaN without a denominator.
+
+    Notes
+    -----
     Source: Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
 
     Examples
@@ -135,6 +213,20 @@ def newcombe(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Interval of a difference of shares, a less b, by the hybrid score method.
 
+    Parameters
+    ----------
+    part_a, whole_a, part_b, whole_b : array of the same shape, or number
+        How many of how many, in the one sample and in the other.
+    level : float
+        How often such intervals hold the truth.
+
+    Returns
+    -------
+    low, high : numpy.ndarray
+        From -1 to 1; NaN where one sample has no denominator.
+
+    Notes
+    -----
     Source: Newcombe, "Interval estimation for the difference between independent proportions"
     (1998), method 10.
 
@@ -151,3 +243,28 @@ def newcombe(
     low = (a - b) - np.sqrt((a - low_a) ** 2 + (high_b - b) ** 2)
     high = (a - b) + np.sqrt((high_a - a) ** 2 + (b - low_b) ** 2)
     return low, high
+
+
+def share_of(part: float, whole: float, *, level: float = 0.95) -> Metric:
+    """Return one share with Wilson's interval.
+
+    Parameters
+    ----------
+    part, whole : number
+        How many of how many.
+    level : float, default 0.95
+        Of the interval.
+
+    Returns
+    -------
+    Metric
+        All NaN where ``whole`` is 0.
+
+    Examples
+    --------
+    >>> share_of(8, 10).value, share_of(0, 0).value
+    (0.8, nan)
+    """
+    low, high = wilson(part, whole, level=level)
+    value = float(part) / float(whole) if whole else float("nan")
+    return Metric(value, float(low), float(high), int(whole))

@@ -103,10 +103,11 @@ class DriftReport:
         Returns
         -------
         list of Measurement
-            ``drift_findings`` and ``drift_alarms`` (how many); by column ``drift_effect`` with its
-            interval, ``drift_is_large`` (1 or 0: what an alert should look at), each measure with
-            its noise floor as a note, and ``missing_share``, ``unseen_share`` and
-            ``out_of_range_share``; ``pair_effect`` of each real pair and the strongest one;
+            ``drift_findings``, ``drift_alarms`` and ``pair_alarms`` (how many); by column
+            ``drift_effect`` with its interval, ``drift_is_large`` (1 or 0: what an alert should
+            look at), each measure with its noise floor as a note, and as its threshold if no other
+            was set, and ``missing_share``, ``unseen_share`` and ``out_of_range_share``;
+            ``pair_effect`` of each real pair and the strongest one;
             ``domain_auc`` if a classifier was asked for.
         """
         from capstone_lib.monitoring.drift_measurements import drift_measurements

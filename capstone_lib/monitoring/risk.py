@@ -39,6 +39,7 @@ class RiskCoverage:
     error_rate : float
         The risk when everything is decided: what an order that means nothing has everywhere.
     n : int
+        Cases.
     """
 
     coverage: np.ndarray = field(repr=False)
@@ -49,13 +50,27 @@ class RiskCoverage:
     n: int
 
     def at(self, coverage: float) -> float:
-        """The risk when this share is decided: at least one case, and no more than the share."""
+        """The risk when this share is decided: at least one case, and no more than the share.
+
+        Parameters
+        ----------
+        coverage : float
+            Above 0 and up to 1.
+
+        Raises
+        ------
+        MonitoringError
+            If it is not.
+        """
         if not 0 < coverage <= 1:
             raise MonitoringError(f"coverage lies above 0 and up to 1; seen {coverage!r}")
         return float(self.risk[max(0, int(np.floor(coverage * self.n + 1e-9)) - 1)])
 
     def to_frame(self, *, n_points: int = 100) -> "pd.DataFrame":
-        """Up to so many points of the curve: ``coverage``, ``n``, ``risk`` and its interval."""
+        """Up to ``n_points`` points of the curve: ``coverage``, ``n``, ``risk``, ``low``, ``high``.
+
+        The interval is Wilson's at 95 %, point by point.
+        """
         import pandas as pd
 
         places = np.unique(np.linspace(0, self.n - 1, min(n_points, self.n)).round().astype(int))
@@ -84,6 +99,10 @@ def risk_coverage(y_true: Any, predictions: Any) -> RiskCoverage:
         What people really are.
     predictions : Predictions, Answers or pandas.DataFrame of n_rows
         The answers, with their ``uncertainty``.
+
+    Returns
+    -------
+    RiskCoverage
 
     Raises
     ------

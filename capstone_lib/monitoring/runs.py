@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from capstone_lib.errors import MonitoringError
-from capstone_lib.monitoring.rates import wilson
+from capstone_lib.monitoring.rates import share_of
 from capstone_lib.store.measurement import Measurement, within
 from capstone_lib.store.staleness import parse_moment
 
@@ -88,6 +88,11 @@ def measure_runs(runs: "pd.DataFrame", *, now: Any = None) -> BatchRuns:
     now : str, date or datetime, optional
         The moment of asking, for the freshness; the present unless told otherwise.
 
+    Returns
+    -------
+    BatchRuns
+        Durations in seconds, freshness in days; NaN if no run has succeeded.
+
     Raises
     ------
     MonitoringError
@@ -130,6 +135,5 @@ def measure_runs(runs: "pd.DataFrame", *, now: Any = None) -> BatchRuns:
 
 
 def _share(name: str, part: int, whole: int, level: float, *, note: str = "") -> Measurement:
-    low, high = wilson(part, whole, level=level)
-    share = part / whole if whole else _NAN
-    return Measurement(name, share, float(low), float(high), n=whole, unit="share", note=note)
+    one = share_of(part, whole, level=level)
+    return Measurement(name, one.value, one.low, one.high, n=whole, unit="share", note=note)

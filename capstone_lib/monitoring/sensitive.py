@@ -45,6 +45,10 @@ def groups_of(rows: Rows, columns: Cuts) -> "pd.DataFrame | None":
     columns : dict of str to tuple of float
         As :func:`columns_asked` gives them.
 
+    Returns
+    -------
+    pandas.DataFrame of the same rows, or None
+
     Raises
     ------
     MonitoringError

@@ -38,11 +38,18 @@ def single_thresholds(
     Parameters
     ----------
     truth : array of 0 and 1, shape (n_rows,)
+        What people are.
     score, groups : array of shape (n_rows,)
+        Probabilities, and the group of each person; none missing.
     constraint : str
         One of :data:`RATES_OF`.
     tolerance : float, default 0
-        How far rates may lie apart on these rows.
+        How far rates may lie apart on these rows, from 0 to 1.
+
+    Returns
+    -------
+    mapping of group to float
+        Who scores at least this is decided positive.
 
     Examples
     --------

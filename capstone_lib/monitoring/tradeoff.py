@@ -13,11 +13,10 @@ import numpy as np
 from capstone_lib.artifact.group_rule import GroupThresholds
 from capstone_lib.artifact.groups import GroupCounts
 from capstone_lib.data.hashing import hash_ids, unit_interval
-from capstone_lib.monitoring.auditing import Estimate
 from capstone_lib.monitoring.fairness import FairnessAudit
 from capstone_lib.monitoring.gaps import Gap
 from capstone_lib.monitoring.mitigation import GAP_OF, fit_group_thresholds
-from capstone_lib.monitoring.rates import RATES, rate_of, wilson
+from capstone_lib.monitoring.rates import RATES, Metric, share_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,19 +31,36 @@ _TOLERANCES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 class TradeoffPoint:
     """One rule, judged on rows that it was not fitted on.
 
-    ``tolerance`` is None for the plain threshold, ``rule`` too. ``error`` is the share of people
-    decided wrongly.
+    Attributes
+    ----------
+    tolerance : float or None
+        How far groups might stay apart; None for the plain threshold.
+    rule : GroupThresholds or None
+        None for the plain threshold.
+    error : Metric
+        The share of people decided wrongly.
+    gap : Gap
+        The gap that the constraint should close.
     """
 
     tolerance: float | None
     rule: GroupThresholds | None
-    error: Estimate
+    error: Metric
     gap: Gap
 
 
 @dataclass(frozen=True)
 class Tradeoff:
-    """Error against gap: the plain threshold first, then rules from loose to strict."""
+    """Error against gap: the plain threshold first, then rules from loose to strict.
+
+    Attributes
+    ----------
+    points : tuple of TradeoffPoint
+    constraint : str
+        One of :data:`~capstone_lib.monitoring.mitigation.GAP_OF`.
+    n_fitted, n_judged : int
+        Rows on which rules were fitted, and others on which they were judged.
+    """
 
     points: tuple[TradeoffPoint, ...]
     constraint: str
@@ -52,7 +68,10 @@ class Tradeoff:
     n_judged: int
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row a rule."""
+        """One row a rule: ``error`` and ``gap`` as shares with their intervals.
+
+        ``tolerance`` is NaN for the plain threshold.
+        """
         import pandas as pd
 
         return pd.DataFrame(
@@ -118,6 +137,11 @@ def tradeoff(
     -------
     Tradeoff
 
+    Raises
+    ------
+    MonitoringError
+        As of :func:`~capstone_lib.monitoring.mitigation.fit_group_thresholds`.
+
     Examples
     --------
     >>> import pandas as pd
@@ -167,10 +191,7 @@ def _half(n_rows: int, seed: int) -> np.ndarray:
     return np.asarray(unit_interval(hash_ids(np.arange(n_rows), seed=seed, purpose="half")) < 0.5)
 
 
-def _error(counts: GroupCounts, level: float) -> Estimate:
-    table = counts.confusion.sum(axis=0)[None]
+def _error(counts: GroupCounts, level: float) -> Metric:
+    table = counts.confusion.sum(axis=0)
     n = int(table.sum())
-    wrong = n - RATES["accuracy"].part(table)
-    low, high = wilson(wrong, np.array([n]), level=level)
-    share = 1 - rate_of(RATES["accuracy"], table)
-    return Estimate(float(share[0]), float(low[0]), float(high[0]), n)
+    return share_of(n - int(RATES["accuracy"].part(table)), n, level=level)

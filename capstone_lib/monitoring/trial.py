@@ -43,6 +43,22 @@ class Monitor:
     """A model with what it did on held-out rows, against which windows are judged.
 
     Made by :meth:`of`.
+
+    Attributes
+    ----------
+    artifact : Artifact
+    target : str
+        The column of the label.
+    sensitive : tuple of str
+        Columns of groups.
+    reference : Window
+        The passport's.
+    performance : Performance
+        On the held-out rows.
+    groups : GroupCounts
+        Of them.
+    alpha : float
+        The chance that anything of one sign is called real when nothing has changed.
     """
 
     artifact: Artifact
@@ -77,6 +93,10 @@ class Monitor:
             Columns of groups.
         alpha : float, default 0.05
             The chance that anything of one sign is called real when nothing has changed.
+
+        Returns
+        -------
+        Monitor
 
         Raises
         ------
@@ -173,6 +193,10 @@ def is_right(scenario: Scenario, sign: str, alarms: Sequence[str]) -> bool:
     alarms : sequence of str
         The strongest first; of columns and pairs it is the first that has to name the column.
 
+    Returns
+    -------
+    bool
+
     Examples
     --------
     >>> is_right(scenarios.get("bad_join"), "pairs", ["AGEP × MAR"])
@@ -224,8 +248,8 @@ def put_on_trial(
     Returns
     -------
     pandas.DataFrame
-        A row each scenario and sign where it shows, a column each size: the share of windows in
-        which the right alarm fires. For the control, in which any alarm fires.
+        A row each scenario and sign where it shows, a column each size: the share of windows, from
+        0 to 1, in which the right alarm fires. For the control, in which any alarm fires.
     """
     import pandas as pd
 

@@ -12,7 +12,7 @@ import numpy as np
 from capstone_lib.artifact.grouping import columns_of, count_cells
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.answers import Answers
-from capstone_lib.monitoring.rates import normal_quantile, wilson
+from capstone_lib.monitoring.rates import normal_quantile, share_of
 from capstone_lib.store.measurement import Measurement, within
 
 if TYPE_CHECKING:
@@ -107,6 +107,11 @@ def measure_uncertainty(
     level : float, default 0.95
         Of the intervals.
 
+    Returns
+    -------
+    Uncertainty
+        The coverage is NaN where no outcome is known.
+
     Raises
     ------
     MonitoringError
@@ -165,9 +170,8 @@ def _row(over: str, group: str, n: int, sums: list[float], level: float) -> dict
     for (name, part), whole in zip(
         zip(SHARES, parts, strict=True), (n, n_known, n, n), strict=True
     ):
-        low, high = wilson(part, whole, level=level)
-        share = part / whole if whole else float("nan")
-        row |= {name: share, f"{name}_low": float(low), f"{name}_high": float(high)}
+        one = share_of(part, whole, level=level)
+        row |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}
     for name, (total, squares) in zip(MEANS, (moments[:2], moments[2:]), strict=True):
         mean = total / n
         variance = max(squares / n - mean**2, 0.0) * n / (n - 1) if n > 1 else float("nan")

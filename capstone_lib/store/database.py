@@ -139,45 +139,22 @@ class DatabaseStore(LiveDatabase, Store):
     def outcomes(self) -> "pd.DataFrame":
         """See :meth:`Store.outcomes`."""
         with reading(self.engine) as connection:
-            query = select(outcomes).order_by(outcomes.c.observed_at, outcomes.c.row_id)
-            return outcomes_frame([tuple(row) for row in connection.execute(query)])
-
-    def write_measurements(
-        self, measurements: Iterable[Measurement], *, whole: bool = False
-    ) -> int:
-        """See :meth:`Store.write_measurements`."""
-        with writing(self.engine) as connection:
-            return write_measurements(connection, measurements, whole=whole)
-
-    def measurements(
-        self,
-        *,
-        name: str | None = None,
-        feature: str | None = None,
-        group: str | None = None,
-        model: str | None = None,
-        version: str | None = None,
-        traffic: str | None = None,
-        since: Any = None,
-        until: Any = None,
-    ) -> "pd.DataFrame":
-        """See :meth:`Store.measurements`."""
-        with reading(self.engine) as connection:
-            return read_measurements(
-                connection,
-                since=since,
-                until=until,
-                name=name,
-                feature=feature,
-                group=group,
-                model=model,
-                version=version,
-                traffic=traffic,
+            query = select(outcomes).order_by(
+                outcomes.c.observed_at, outcomes.c.row_id, outcomes.c.source
             )
+            return outcomes_frame([tuple(row) for row in connection.execute(query)])
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    def _write_measurements(self, measurements: Iterable[Measurement], *, whole: bool) -> int:
+        with writing(self.engine) as connection:
+            return write_measurements(connection, measurements, whole=whole)
+
+    def _read_measurements(self, **wanted: Any) -> "pd.DataFrame":
+        with reading(self.engine) as connection:
+            return read_measurements(connection, **wanted)
 
     def _pieces(self, selection: Selection) -> list[Piece]:
         with reading(self.engine) as connection:

@@ -13,14 +13,35 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 
 from capstone_lib.errors import MissingExtraError, StoreError
 from capstone_lib.store.presence import watch_file
+from capstone_lib.store.refusal import needs_database
 from capstone_lib.store.tables import prepare
 
-__all__ = ["open_engine", "reading", "writing"]
+__all__ = ["engine_of", "open_engine", "reading", "writing"]
 
 _WAIT_S = 60.0
 _WAITS = "capstone_wait_s"
 _PAGE_BYTES = 16_384
 _CACHE_KB = 16_384
+
+
+def engine_of(store: Any, *, who: str) -> Engine:
+    """The database of a store.
+
+    Parameters
+    ----------
+    store : Store
+    who : str
+        Who needs it, with the verb: ``"alerts need"``.
+
+    Raises
+    ------
+    StoreError
+        If the store is a folder.
+    """
+    engine = getattr(store, "engine", None)
+    if isinstance(engine, Engine):
+        return engine
+    raise needs_database(store.url, who=who)
 
 
 def open_engine(url: str | URL) -> Engine:

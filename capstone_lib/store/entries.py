@@ -15,6 +15,9 @@ __all__ = ["ENTRY", "encode", "stored_columns"]
 ENTRY = tuple(name for name in request_rows.c.keys() if name != "request_key")  # noqa: SIM118
 """The values of an entry, in order."""
 
+SHORTEST = ENTRY.index("run_key")
+"""What stands behind so many values may be left out."""
+
 _PLAIN = (int, str, type(None))
 
 
@@ -40,7 +43,7 @@ def encode(value: Any) -> str:
 
 
 def stored_columns(entries: Sequence[tuple[Any, ...]]) -> list[Sequence[Any]]:
-    """The columns of ``request_rows`` for some entries, in the order of :data:`ENTRY`.
+    """The columns of ``request_rows`` for some entries of equal length, as :data:`ENTRY` has them.
 
     Ids are in stored form, labels true/false are 1/0, and a prediction set is written as batch runs
     write it, ``[0, 1]``.
@@ -51,8 +54,9 @@ def stored_columns(entries: Sequence[tuple[Any, ...]]) -> list[Sequence[Any]]:
         If an entry has too few or too many values, or one that cannot be kept.
     """
     columns: list[Sequence[Any]] = list(zip(*entries, strict=True))
-    if len(columns) != len(ENTRY):
+    if not SHORTEST <= len(columns) <= len(ENTRY):
         raise ValueError(f"an entry has {len(columns)} values; there must be {', '.join(ENTRY)}")
+    columns += [(None,) * len(entries)] * (len(ENTRY) - len(columns))
     columns[0] = [encode_text(v) if type(v) is str else _other_id(v) for v in columns[0]]
     columns[4] = [encode(value) for value in columns[4]]
     for k in (5, 7, 10):

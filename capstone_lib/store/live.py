@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from capstone_lib.errors import StoreError
+from capstone_lib.store.refusal import needs_database
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +20,11 @@ __all__ = ["LiveStore"]
 
 
 class LiveStore:
-    """The part of a store that serves an endpoint. Every method refuses until it is overridden."""
+    """The part of a store that serves an endpoint. Every method refuses until it is overridden.
+
+    Of ``requests`` and ``change_rollout``, which say here what can be asked, a store overrides
+    ``_read_requests`` and ``_change_rollout``.
+    """
 
     url: str
 
@@ -66,9 +71,12 @@ class LiveStore:
         ----------
         entries : sequence of tuple
             Each ``(row_id, received_at, served_key, route, features, score, label, uncertainty,
-            prediction_set, review, latency_ms, explanation)``. Times are seconds since 1970,
-            features anything that JSON makes an object of, a prediction set a list of labels; an
-            explanation, a score and a label may be ``None``.
+            prediction_set, review, latency_ms, explanation, run_key, miss, override_key)``, all of
+            the same length: the last three may be left out. Times are seconds since 1970, features
+            anything that JSON makes an object of, a prediction set a list of labels; an
+            explanation, a score and a label may be ``None``. Label and review are the model's; the
+            override says whose label was given instead. A run is named where its score was passed
+            on, a miss is why none was.
         writer : str, optional
             Who writes. Its entries are numbered, and none is kept twice: after a failure whose
             outcome is not known, the same call can be made again.
@@ -120,7 +128,10 @@ class LiveStore:
             Oldest first: ``request_key``, ``row_id``, ``received_at`` (UTC), ``route``, ``model``,
             ``version``, ``snapshot``, ``features`` (a JSON object), ``score`` and ``uncertainty``
             (``float32``; NaN: answered without a model), ``label``, ``prediction_set`` (a JSON
-            list), ``review``, ``latency_ms``, ``explanation`` (JSON; missing unless asked for).
+            list), ``review``, ``latency_ms``, ``explanation`` (JSON; missing unless asked for),
+            ``as_of`` (of a nightly score that was passed on), ``miss`` (why none was, where that is
+            done), ``answered`` (the label that was given) and ``decided_by`` (``model``, or the
+            reviewer whose label it is). Label and review are what the model said.
 
         Raises
         ------
@@ -129,7 +140,7 @@ class LiveStore:
         ValueError
             If ``since`` is no time, or ``last`` no count.
         """
-        raise self._refusal()
+        return self._read_requests(since=since, route=route, version=version, ids=ids, last=last)
 
     def rollout(self) -> "Rollout":
         """What the endpoint does with requests now: the last change, or the default."""
@@ -169,7 +180,14 @@ class LiveStore:
         StoreError
             If the store cannot be used, or is a folder.
         """
-        raise self._refusal()
+        return self._change_rollout(
+            who=who,
+            why=why,
+            route=route,
+            canary_share=canary_share,
+            paused=paused,
+            shadow=shadow,
+        )
 
     def rollout_history(self) -> "pd.DataFrame":
         """Every change of the rollout, oldest first, with who, when and why."""
@@ -196,8 +214,11 @@ class LiveStore:
         """
         raise self._refusal()
 
+    def _read_requests(self, **wanted: Any) -> "pd.DataFrame":
+        raise self._refusal()
+
+    def _change_rollout(self, **change: Any) -> "Rollout":
+        raise self._refusal()
+
     def _refusal(self) -> StoreError:
-        return StoreError(
-            f"{self.url} is a folder and keeps batch results only; an endpoint needs a database, "
-            "such as 'sqlite:///predictions.db'"
-        )
+        return needs_database(self.url, who="an endpoint needs")

@@ -1,7 +1,6 @@
 """The live part of a store in a database: served models, the log of requests, the rollout."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,21 +49,6 @@ class LiveDatabase(LiveStore):
         """See :meth:`LiveStore.write_requests`."""
         return write_requests(self.engine, entries, writer=writer, first=first, wait_s=wait_s)
 
-    def requests(
-        self,
-        *,
-        since: str | date | datetime | float | None = None,
-        route: str | None = None,
-        version: str | None = None,
-        ids: Any = None,
-        last: int | None = None,
-    ) -> "pd.DataFrame":
-        """See :meth:`LiveStore.requests`."""
-        with reading(self.engine) as connection:
-            return read_requests(
-                connection, since=since, route=route, version=version, ids=ids, last=last
-            )
-
     def overrides(self, *, history: bool = False) -> "pd.DataFrame":
         """See :meth:`LiveStore.overrides`."""
         with reading(self.engine) as connection:
@@ -80,29 +64,15 @@ class LiveDatabase(LiveStore):
         with reading(self.engine) as connection:
             return last_rollout(connection)
 
-    def change_rollout(
-        self,
-        *,
-        who: str,
-        why: str,
-        route: str | None = None,
-        canary_share: float | None = None,
-        paused: bool | None = None,
-        shadow: bool | None = None,
-    ) -> Rollout:
-        """See :meth:`LiveStore.change_rollout`."""
-        with writing(self.engine) as connection:
-            return add_change(
-                connection,
-                who=who,
-                why=why,
-                route=route,
-                canary_share=canary_share,
-                paused=paused,
-                shadow=shadow,
-            )
-
     def rollout_history(self) -> "pd.DataFrame":
         """See :meth:`LiveStore.rollout_history`."""
         with reading(self.engine) as connection:
             return read_history(connection)
+
+    def _read_requests(self, **wanted: Any) -> "pd.DataFrame":
+        with reading(self.engine) as connection:
+            return read_requests(connection, **wanted)
+
+    def _change_rollout(self, **change: Any) -> Rollout:
+        with writing(self.engine) as connection:
+            return add_change(connection, **change)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from capstone_lib.errors import StoreError
+from capstone_lib.store.refusal import needs_database
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,7 +14,10 @@ __all__ = ["MeasuredStore"]
 
 
 class MeasuredStore:
-    """The part of a store that keeps measurements. It refuses until it is overridden."""
+    """The part of a store that keeps measurements.
+
+    A store that can overrides ``_write_measurements`` and ``_read_measurements``, which refuse.
+    """
 
     url: str
 
@@ -42,7 +45,7 @@ class MeasuredStore:
         StoreError
             If the store cannot be used, or is a folder.
         """
-        raise self._no_measurements()
+        return self._write_measurements(measurements, whole=whole)
 
     def measurements(
         self,
@@ -76,10 +79,19 @@ class MeasuredStore:
         StoreError
             If the store cannot be used, or is a folder.
         """
-        raise self._no_measurements()
-
-    def _no_measurements(self) -> StoreError:
-        return StoreError(
-            f"{self.url} is a folder and keeps batch results only; measurements need a database, "
-            "such as 'sqlite:///predictions.db'"
+        return self._read_measurements(
+            name=name,
+            feature=feature,
+            group=group,
+            model=model,
+            version=version,
+            traffic=traffic,
+            since=since,
+            until=until,
         )
+
+    def _write_measurements(self, measurements: "Iterable[Measurement]", *, whole: bool) -> int:
+        raise needs_database(self.url, who="measurements need")
+
+    def _read_measurements(self, **wanted: Any) -> "pd.DataFrame":
+        raise needs_database(self.url, who="measurements need")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "MODEL",
     "Override",
     "add_override",
     "apply_overrides",

@@ -8,11 +8,13 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 
+from capstone_lib.store.frames import MODEL
 from capstone_lib.store.ids import decode_ids, encode_ids
+from capstone_lib.store.review_tables import overrides
 from capstone_lib.store.staleness import parse_moment
-from capstone_lib.store.tables import request_rows, served_models
+from capstone_lib.store.tables import request_rows, runs, served_models
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,9 +37,14 @@ _COLUMNS = (
     request_rows.c.review,
     request_rows.c.latency_ms,
     request_rows.c.explanation,
+    runs.c.as_of,
+    request_rows.c.miss,
+    func.coalesce(overrides.c.label, request_rows.c.label).label("answered"),
+    func.coalesce(overrides.c.reviewer, MODEL).label("decided_by"),
 )
+_FROM = request_rows.join(served_models).outerjoin(runs).outerjoin(overrides)
 _NAMES = [column.name for column in _COLUMNS]
-_WORDS = ("route", "model", "version", "snapshot", "prediction_set")
+_WORDS = ("route", "model", "version", "snapshot", "prediction_set", "miss", "decided_by")
 _ASK = 500
 
 
@@ -51,7 +58,7 @@ def read_requests(
     last: int | None,
 ) -> "pd.DataFrame":
     """See :meth:`capstone_lib.store.live.LiveStore.requests`."""
-    query = select(*_COLUMNS).join(served_models)
+    query = select(*_COLUMNS).select_from(_FROM)
     if since is not None:
         query = query.where(request_rows.c.received_at >= _seconds(since))
     if route is not None:
@@ -89,19 +96,21 @@ def _frame(rows: Sequence[tuple[Any, ...]], *, whole_text: bool) -> "pd.DataFram
     values = dict(zip(_NAMES, zip(*rows, strict=True), strict=True)) if rows else {}
     columns: dict[str, Any] = {name: list(values.get(name, ())) for name in _NAMES}
     if whole_text:  # this database keeps whole numbers as text
-        for name in ("row_id", "label"):
+        for name in ("row_id", "label", "answered"):
             columns[name] = encode_ids(columns[name])
     columns["request_key"] = np.array(columns["request_key"], dtype=np.int64)
     columns["row_id"] = decode_ids(columns["row_id"])
     columns["received_at"] = _times(columns["received_at"])
-    columns["label"] = _labels(columns["label"])
+    for name in ("label", "answered"):
+        columns[name] = _labels(columns[name])
     columns["review"] = np.array(columns["review"], dtype=bool)
     columns["latency_ms"] = np.array(columns["latency_ms"], dtype=np.float64)
     for name in ("score", "uncertainty"):
         columns[name] = np.array(columns[name], dtype=np.float32)
     for name in _WORDS:
-        words = pd.Index(sorted(set(columns[name])), dtype="str")
+        words = pd.Index(sorted({*columns[name]} - {None}), dtype="str")
         columns[name] = pd.Categorical(columns[name], categories=words)
+    columns["as_of"] = pd.to_datetime(columns["as_of"], format="ISO8601").astype("datetime64[s]")
     for name in ("features", "explanation"):
         columns[name] = np.array(columns[name], dtype=object)
     return pd.DataFrame(columns)

@@ -76,7 +76,7 @@ def _insert(connection: Connection, entries: Entries) -> None:
     except _ENTRY_IS_WRONG as error:
         said = str(getattr(error, "orig", error)).strip().splitlines()[0]
         raise ValueError(
-            f"an entry of the request log cannot be kept: {said}; give every entry the twelve "
+            f"an entry of the request log cannot be kept: {said}; give every entry the "
             "values that Store.write_requests names, and a served_key of Store.register_served"
         ) from error
 

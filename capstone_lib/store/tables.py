@@ -183,7 +183,7 @@ request_rows = Table(
     Column("row_id", Plain),
     Column("received_at", Double, nullable=False, index=True, comment="seconds since 1970, UTC"),
     Column("served_key", Integer, ForeignKey("served_models.served_key"), nullable=False),
-    Column("route", Text, nullable=False, comment="stable, canary, shadow or degraded"),
+    Column("route", Text, nullable=False, comment="stable, canary, shadow, degraded or batch"),
     Column("features", Text, nullable=False, comment="a JSON object"),
     Column("score", Double, comment="empty: answered without a model"),
     Column("label", Plain),
@@ -192,6 +192,14 @@ request_rows = Table(
     Column("review", Boolean, nullable=False),
     Column("latency_ms", Double, nullable=False),
     Column("explanation", Text, comment="JSON, when it was asked for"),
+    Column("run_key", Integer, ForeignKey("runs.run_key"), comment="of a nightly score passed on"),
+    Column("miss", Text, comment="why no nightly score was passed on, where that is done"),
+    Column(
+        "override_key",
+        Integer,
+        ForeignKey("overrides.override_key"),
+        comment="whose label was given in the place of the one here",
+    ),
 )
 
 # Written in the same transaction as the rows: so a chunk that is sent twice is kept once.
@@ -263,9 +271,12 @@ _VIEWS = (
     CREATE VIEW requests AS
     SELECT q.request_key, q.row_id, q.received_at, q.route, m.name AS model, m.version, m.snapshot,
            q.features, q.score, q.label, q.uncertainty, q.prediction_set, q.review, q.latency_ms,
-           q.explanation
+           q.explanation, r.as_of, q.miss, COALESCE(o.label, q.label) AS answered,
+           COALESCE(o.reviewer, 'model') AS decided_by
     FROM request_rows q
     JOIN served_models m ON m.served_key = q.served_key
+    LEFT JOIN runs r ON r.run_key = q.run_key
+    LEFT JOIN overrides o ON o.override_key = q.override_key
     """,
 )
 

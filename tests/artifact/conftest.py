@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 from sklearn.compose import ColumnTransformer
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import capstone_lib as cap
 
@@ -36,6 +38,18 @@ class People:
     def encode(self, numbers="passthrough", codes=None):
         codes = codes or OneHotEncoder(handle_unknown="ignore", sparse_output=False)
         return ColumnTransformer([("codes", codes, self.codes), ("age", numbers, ["AGEP"])])
+
+    def pipeline(self, model, costume, *, scaled):
+        """A model over columns in a costume: gaps are filled, and ages scaled if it needs that."""
+        numbers = [SimpleImputer()] if "gaps" in costume else []
+        codes = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+        if "gaps" in costume:
+            fill = "none" if "words" in costume else -1
+            codes = make_pipeline(SimpleImputer(strategy="constant", fill_value=fill), codes)
+        if scaled:
+            numbers.append(StandardScaler())
+        encode = self.encode(make_pipeline(*numbers) if numbers else "passthrough", codes)
+        return make_pipeline(encode, model)
 
 
 @pytest.fixture(scope="session")

@@ -51,15 +51,8 @@ MODELS = {
 @pytest.mark.parametrize("costume", ["codes", "words", "codes with gaps", "words with gaps"])
 @pytest.mark.parametrize("model", MODELS)
 def test_the_file_answers_as_the_pipeline_does(people, tmp_path, model, costume):
-    numbers = [SimpleImputer()] if "gaps" in costume else []
-    codes = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    if "gaps" in costume:
-        fill = "none" if "words" in costume else -1
-        codes = make_pipeline(SimpleImputer(strategy="constant", fill_value=fill), codes)
-    if model in ("logistic", "mlp"):
-        numbers.append(StandardScaler())
-    encode = people.encode(make_pipeline(*numbers) if numbers else "passthrough", codes)
-    pipeline = make_pipeline(encode, MODELS[model]())
+    scaled = model in ("logistic", "mlp")
+    pipeline = people.pipeline(MODELS[model](), costume, scaled=scaled)
     artifact = export(pipeline, people, tmp_path, costume)
     X = people.dress(people.later, costume)
     got = cap.load_model(tmp_path / "model.onnx").predict(X)

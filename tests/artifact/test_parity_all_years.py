@@ -8,11 +8,8 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
-from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import capstone_lib as cap
 
@@ -31,17 +28,10 @@ MODELS = {
 def test_every_adult_gets_the_pipelines_label(people, tmp_path, model, costume):
     census = cap.load_census()
     everybody = pd.concat([census.frame(year) for year in census.years], ignore_index=True)
-    codes = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    numbers = [SimpleImputer()] if "gaps" in costume else []
-    if "gaps" in costume:
-        fill = "none" if "words" in costume else -1
-        codes = make_pipeline(SimpleImputer(strategy="constant", fill_value=fill), codes)
-    if model in ("logistic", "mlp"):
-        numbers.append(StandardScaler())
-    encode = people.encode(make_pipeline(*numbers) if numbers else "passthrough", codes)
     train = everybody[everybody["year"] == 2015].sample(12_000, random_state=0)
     X = people.dress(train, costume)
-    pipeline = make_pipeline(encode, MODELS[model]()).fit(X, train["employed"])
+    pipeline = people.pipeline(MODELS[model](), costume, scaled=model in ("logistic", "mlp"))
+    pipeline.fit(X, train["employed"])
     artifact = cap.export_model(pipeline, X, tmp_path / "m.onnx", name="a", version="1")
     for start in range(0, len(everybody), 60_000):
         rows = people.dress(everybody.iloc[start : start + 60_000], costume)

@@ -7,7 +7,8 @@ from scipy.stats import chi2_contingency
 import capstone_lib as cap
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring import GroupCounts
-from capstone_lib.monitoring.group_change import compare_groups
+from capstone_lib.monitoring.group_change import compare_everybody, compare_groups
+from capstone_lib.monitoring.rates import newcombe
 
 RATES = {"a": (0.7, 0.2), "b": (0.6, 0.4)}  # of true and of false positives
 
@@ -97,3 +98,29 @@ def test_what_cannot_be_compared_is_refused():
     three = GroupCounts.of([0, 1, 2], [0, 1, 2], sensitive_features={"who": ["a", "a", "b"]})
     with pytest.raises(MonitoringError, match="two classes; seen 3"):
         compare_groups(three, three)
+
+
+def test_a_change_has_an_interval_that_is_as_wide_as_so_many_looks_ask_for():
+    changes = compare_groups(count(4_000, 0), count(4_000, 1, rates=RATES | {"b": (0.6, 0.6)}))
+    for one in changes:
+        counts = (one.now * one.n, one.n), (one.before * one.n_before, one.n_before)
+        table = [[part, whole - part] for part, whole in counts]
+        level = 1 - 0.05 / len(changes)
+        ends = newcombe(*counts[0], *counts[1], level=level)
+        assert (one.low, one.high) == pytest.approx(tuple(map(float, ends)))
+        assert one.low < one.difference < one.high
+        assert one.is_real == (chi2_contingency(table, correction=False).pvalue < 1 - level)
+    assert changes[0].low > 0.1
+
+
+def test_everybody_is_compared_whatever_the_columns_and_however_many_classes():
+    then, now = (draw(3_000, seed) for seed in (0, 1))
+    by_who = GroupCounts.of(*then[:2], sensitive_features={"who": then[2]})
+    by_other = GroupCounts.of(*now[:2], sensitive_features={"other": now[2]})
+    one = compare_everybody(by_who, by_other)
+    assert (one.before, one.now) == (np.mean(then[0] == then[1]), np.mean(now[0] == now[1]))
+    assert (one.group, one.rate, one.is_real) == ("", "accuracy", False)
+    three = GroupCounts.of([0, 1, 2] * 50, [0, 1, 1] * 50, sensitive_features=["a"] * 150)
+    assert compare_everybody(three, three).now == pytest.approx(2 / 3)
+    with pytest.raises(MonitoringError, match="count both alike"):
+        compare_everybody(three, by_who)

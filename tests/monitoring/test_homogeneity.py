@@ -29,7 +29,7 @@ def test_a_rare_cell_gets_the_conditional_test(x, y):
     p, q = np.array([10_000.0, x]), np.array([300.0, y])
     share = q.sum() / (p.sum() + q.sum())
     got = rare_p(p, q, np.array([False, True]))
-    if got is not None:
+    if not np.isnan(got):
         tails = [
             stats.binomtest(y, x + y, share, alternative=side).pvalue
             for side in ("greater", "less")
@@ -68,7 +68,7 @@ def test_chance_is_called_drift_no_more_often_than_the_level(shares, rows):
     n, alpha = 3_000, 0.05
     p = rng.multinomial(14_000, shares / shares.sum(), size=n).astype(float)
     q = rng.multinomial(rows, shares / shares.sum(), size=n).astype(float)
-    found = np.array([homogeneity_p(a, b, ordered=(a, b)) for a, b in zip(p, q, strict=True)])
+    found = homogeneity_p(p, q, ordered=(p, q))
     for level in (alpha, 0.003):
         allowed = level + 3 * np.sqrt(level * (1 - level) / n)
         assert (found <= level).mean() <= allowed

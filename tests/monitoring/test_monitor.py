@@ -107,7 +107,8 @@ def test_the_same_rows_by_batch_and_live_are_measured_the_same(store, artifact):
     assert only == {
         "run_success_rate", "reject_rate", "run_duration_median", "run_duration_max", "freshness",
         "staleness_median", "staleness_p95", "staleness_max", "latency_p50", "latency_p90",
-        "latency_p95", "latency_p99", "latency_max", "request_share", "error_rate", "shed_rate",
+        "latency_p95", "latency_p99", "latency_max", "slow_share", "request_share", "error_rate",
+        "shed_rate",
     }  # fmt: skip
     parity = by_key(found, "")
     assert parity["parity_differing_columns", "", ""].value == 0
@@ -131,6 +132,13 @@ def test_every_figure_is_that_of_its_own_function(store, artifact):
     report = detect_drift(artifact, frame[FEATURES])
     assert found["psi", "age", ""].value == pytest.approx(report["age"].psi, abs=1e-12)
     assert found["false_positive_rate_change", "sex", "sex=1"].n > 100
+    psi = found["psi", "age", ""]
+    assert psi.note == f"chance alone reaches {psi.threshold:.3g}"
+    assert found["pair_alarms", "", ""].value == 0
+    before = artifact.reference_groups.confusion.sum(0)
+    assert found["accuracy_change", "", ""].value == pytest.approx(
+        found["accuracy", "", ""].value - np.trace(before) / before.sum()
+    )
     for one in found.values():
         assert (one.window_start, one.window_end) == ("2016-01-01T00:00:00", "2016-02-01T00:00:00")
         assert (one.model, one.version) == ("work", "1.0")
@@ -259,6 +267,9 @@ def test_staleness_is_asked_at_the_windows_end_or_now(store, artifact):
         found = by_key(measure(artifact, store, window=window, now=now), "batch")
         assert found["staleness_max", "", ""].value == days
         assert found["freshness", "", ""].value == days
+    later = by_key(measure(artifact, store, window=("2016-02-01", "2016-02-10")), "batch")
+    assert later["freshness", "", ""].value == 31  # a batch that did not come is late
+    assert "no batch run of work 1.0 in this window" in later["freshness", "", ""].note
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     found = by_key(measure(artifact, store, window=(START, tomorrow)), "batch")
     assert found["freshness", "", ""].value == pytest.approx(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom
+from scipy.stats import binom, binomtest
 from sklearn.linear_model import LogisticRegression
 
 import capstone_lib as cap
@@ -45,6 +45,16 @@ def test_it_covers_a_heavy_tail():
         one = measure_latency(np.exp(rng.normal(size=1500)))[99.0]
         hits += one.low <= true <= one.high
     assert hits / 500 >= 0.93
+
+
+def test_the_share_slower_than_promised_is_counted_with_wilsons_interval():
+    took = [5.0] * 90 + [20.0] * 8 + [20.1] * 2
+    kept = {m.name: m for m in measure_latency(took, sla_ms=20).measurements(traffic="live")}
+    slow = kept["slow_share"]
+    ends = binomtest(2, 100).proportion_ci(method="wilson")
+    assert (slow.value, slow.n, slow.traffic) == (0.02, 100, "live")
+    assert (slow.low, slow.high) == pytest.approx((ends.low, ends.high))
+    assert slow.note == "slower than 20 ms"
 
 
 def test_few_answers_leave_the_tail_open():

@@ -98,3 +98,47 @@ def test_tables_without_the_columns_are_refused():
         join_outcomes(pd.DataFrame({"row_id": [1]}), outcomes())
     with pytest.raises(MonitoringError, match="the outcomes lack the columns outcome, observed_at"):
         join_outcomes(answers((1, 0)), pd.DataFrame({"row_id": [1]}))
+
+
+def reviewed(frame, *sources):
+    return frame.assign(source=list(sources))
+
+
+def test_a_reviewers_word_is_left_aside_unless_asked_for():
+    said = answers((7, 0), (8, 0), (9, 0))
+    came = reviewed(outcomes((7, 1, 5), (8, 0, 50)), "observed", "review")
+    joined = join_outcomes(said, came)
+    assert joined.known.tolist() == [True, False, False]
+    assert (joined.n_reviewed, joined.as_of.day) == (0, 6)
+
+    joined = join_outcomes(said, came, reviews=True)
+    assert joined.known.tolist() == [True, True, False]
+    assert joined.truth.tolist() == [1, 0]
+    assert joined.n_reviewed == 1
+    assert "2 of 3 outcomes known (1 by a reviewer's word)" in str(joined)
+
+
+def test_what_was_observed_goes_before_a_reviewers_word():
+    said = answers((7, 0), (8, 9))
+    came = reviewed(
+        outcomes((7, 0, 3), (7, 1, 20), (8, 0, 1), (8, 1, 12)), "review", "observed",
+        "observed", "review",
+    )  # fmt: skip
+    joined = join_outcomes(said, came, reviews=True)
+    assert joined.truth.tolist() == [1, 1]
+    assert joined.n_reviewed == 1
+
+
+def test_of_reviewers_words_the_last_counts_and_none_from_before_the_answer():
+    said = answers((7, 0), (8, 9))
+    came = reviewed(outcomes((7, 0, 3), (7, 1, 4), (8, 1, 5)), "review", "review", "review")
+    joined = join_outcomes(said, came, reviews=True)
+    assert (joined.known.tolist(), joined.truth.tolist()) == ([True, False], [1])
+    assert joined.n_early == 1
+    joined = join_outcomes(said, came, reviews=True, only_later=False)
+    assert joined.truth.tolist() == [1, 1]
+
+
+def test_only_reviewers_words_are_no_outcomes():
+    said, came = answers((7, 0)), reviewed(outcomes((7, 0, 3)), "review")
+    assert join_outcomes(said, came).n_known == 0

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from capstone_lib.errors import StoreError
 from capstone_lib.store import open_store
+from capstone_lib.store.engine import writing
 from capstone_lib.store.entries import ENTRY
 from capstone_lib.store.ids import encode_ids
+from capstone_lib.store.overrides import add_override
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp()
 
@@ -229,7 +231,7 @@ def test_entries_of_any_kind_are_kept_as_they_are(store, few, times):
 
     assert len(rows) == len(log)
     for row, asked in zip(rows, log, strict=True):
-        kept, given_ = (dict(zip(ENTRY, values, strict=True)) for values in (row, asked))
+        kept, given_ = (dict(zip(ENTRY, values, strict=False)) for values in (row, asked))
         assert kept["row_id"] == encode_ids([given_["row_id"]])[0]
         assert kept["prediction_set"] == json.dumps(given_["prediction_set"], ensure_ascii=False)
         assert type(kept["label"]) is not bool
@@ -292,7 +294,9 @@ def test_a_chunk_sent_twice_is_kept_once(store):
         (entry(route=None), "NOT NULL"),
         (entry(review=None), "NOT NULL"),
         (("7", START), "there must be row_id, received_at"),
-        ((*entry(), 1), "there must be row_id, received_at"),
+        ((*entry(), None, None, None, 1), "there must be row_id, received_at"),
+        ((*entry(), 77, None, None), "FOREIGN KEY"),
+        ((*entry(), None, None, 77), "FOREIGN KEY"),
         (entry(features=msgspec.Raw(b'{"A":"\xff"}')), "cannot be kept"),
     ],
 )
@@ -352,3 +356,26 @@ def test_a_store_that_was_replaced_is_opened_anew(tmp_path):
         store.write_requests([entry("2")])
 
         assert store.requests()["row_id"].tolist() == [2]
+
+
+def test_the_log_tells_the_models_label_from_the_one_that_was_given(store, tmp_path):
+    with writing(store.engine) as connection:
+        key = add_override(connection, row_id="1", label="yes", reviewer="Ada")
+    same = {"label": "no", "review": True}
+    store.write_requests(
+        [
+            (*entry("1", **same), None, None, key),
+            (*entry("2", **same), None, "stale", None),
+        ]
+    )
+    store.write_requests([entry("3", **same)])
+    log = store.requests().set_index("row_id")
+    assert log["label"].tolist() == ["no"] * 3
+    assert log["review"].all()
+    assert log["answered"].tolist() == ["yes", "no", "no"]
+    assert log["decided_by"].tolist() == ["Ada", "model", "model"]
+    assert log["miss"].astype(object).tolist() == [np.nan, "stale", np.nan]
+    assert log["as_of"].isna().all()
+    with closing(sqlite3.connect(tmp_path / "store.db")) as raw:
+        view = raw.execute("SELECT answered, decided_by, miss FROM requests").fetchall()
+    assert view == [("yes", "Ada", None), ("no", "model", "stale"), ("no", "model", None)]
