@@ -212,9 +212,10 @@ pd.DataFrame(
 ).round(3)
 
 # %% [markdown]
-# The world hardly moved. A code did: that of the oldest people's age, which the survey sets anew at
+# The world hardly moved. A code did: the oldest people's age, which the survey sets anew at
 # times. The course leaves the oldest out; to the tutorial's drama they added.
-# But `RELP` is coded as before. The pipeline, then: which percentage of each part of the file?
+# But `RELP` is coded as before. The pipeline, then: which percentage of each part of the file are
+# they?
 
 
 # %%

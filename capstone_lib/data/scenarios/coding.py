@@ -76,7 +76,7 @@ AGE_AS_BIRTH_YEAR = Scenario(
 RELP_RECODED_2019 = Scenario(
     "relp_recoded_2019",
     "coding",
-    "the place in the household comes in the codes that the survey has used since 2019, 20 to 38",
+    "the place in the household comes in the codes of 2019 and later, 20 to 38",
     _relshipp,
     columns=("RELP",),
     shows_in=("columns",),
