@@ -285,7 +285,8 @@ def _planned(task: Task, hands: _Hands) -> str:
             "" if hands.folder is None else f", in {hands.folder}"
         )
     if task.action == "human_audit":
-        return f"up to {AUDITED} cases{of_group(task.alert)} for the review queue"
+        cases = 2 * AUDITED if task.alert["group"] else AUDITED
+        return f"up to {cases} cases{of_group(task.alert)} for the review queue"
     if task.action in _MESSAGES:
         return f"the webhook would be told: {_MESSAGES[task.action]}"
     return ""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["AUDITED", "begin_audit", "of_group", "withdraw_cases"]
 
 AUDITED = 50
-"""Cases of the group that an audit puts into the review queue."""
+"""Cases of the group that an audit puts into the review queue, with as many of others."""
 
 
 def begin_audit(
@@ -48,7 +48,9 @@ def begin_audit(
         window=(cause["window_start"] or None, cause["window_end"] or None),
         traffic=alert["traffic"],
     )
-    return f"{added} cases{of_group(alert)} were put into the review queue", {"cases": added}
+    if not added:  # put there by a run that died before it could say so
+        return f"the cases{of_group(alert)} are in the review queue already", {}
+    return f"{added} cases{of_group(alert)} are in the review queue", {"cases": added}
 
 
 def withdraw_cases(connection: Connection, alert_id: str) -> str:
@@ -60,5 +62,5 @@ def withdraw_cases(connection: Connection, alert_id: str) -> str:
 
 
 def of_group(alert: Mapping[str, Any]) -> str:
-    """Whom it is about, to stand after a noun."""
-    return f" of {alert['group']}" if alert["group"] else ""
+    """Whom it is about, to stand after *cases*; an audit looks at others beside the group."""
+    return f" of {alert['group']} and of others" if alert["group"] else ""

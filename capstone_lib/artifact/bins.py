@@ -283,7 +283,7 @@ class ColumnBins:
         assert self.cuts is not None
         if self.whole:
             return np.asarray(inside - self.cuts[0]).astype(np.intp)
-        places = np.searchsorted(self._edges, inside, side="right") - 1
+        places = np.searchsorted(self.edges, inside, side="right") - 1
         return np.minimum(places, self.n_bins - 1)
 
     def _oddity(self, values: np.ndarray, first: float, top: float) -> np.ndarray:
@@ -297,7 +297,8 @@ class ColumnBins:
         return out
 
     @cached_property
-    def _edges(self) -> np.ndarray:
+    def edges(self) -> np.ndarray:
+        """The cuts as an array."""
         return np.array(self.cuts)
 
     @cached_property

@@ -1,21 +1,47 @@
-"""``capstone monitor``: all measurements of a model in a window."""
+"""``capstone monitor``: all measurements of a model in a window, and the alerts they raise."""
 
 import json
-import math
-from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from capstone_lib.cli.alert_words import tell_actions, tell_alerts
+from capstone_lib.cli.measurement_words import tell_measurements
+
 if TYPE_CHECKING:
+    from capstone_lib.alerts import ActionRecord, Alert, Playbook
+    from capstone_lib.artifact import Artifact
     from capstone_lib.monitoring import Measurement
     from capstone_lib.monitoring.operations import Traffic
+    from capstone_lib.store import Store
 
 __all__ = ["monitor"]
 
+DONE, FAILED, FIRES = 0, 1, 3
+
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@dataclass
+class _Run:
+    """What one run found and did."""
+
+    artifact: "Artifact"
+    window: tuple[str | None, str | None]
+    dry_run: bool
+    kept: int = 0
+    measurements: "list[Measurement]" = field(default_factory=list)
+    alerts: "list[Alert]" = field(default_factory=list)
+    actions: "list[ActionRecord]" = field(default_factory=list)
+    open_before: frozenset[str] = frozenset()
+
+    @property
+    def status(self) -> int:
+        if any(one.state == "firing" for one in self.alerts):
+            return FIRES
+        return FAILED if any(one.state == "failed" for one in self.actions) else DONE
 
 
 def _moment(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
@@ -81,56 +107,94 @@ def _columns(
 @click.option(
     "--metrics-before", type=_FILE, metavar="FILE", help="The same, saved where the window begins."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print every measurement as JSON.")
-def monitor(
-    model: str,
-    store: str,
-    sources: tuple[Path, ...],
-    start: str | None,
-    end: str | None,
-    sensitive: dict[str, list[float]],
-    now: str | None,
-    outcomes_until: str | None,
-    replayed: bool,
-    metrics: Path | None,
-    metrics_before: Path | None,
-    as_json: bool,
-) -> int:
-    """Measure what the artifact MODEL did in a window, and keep the measurements in its store.
+@click.option(
+    "--playbook",
+    type=_FILE,
+    metavar="FILE",
+    help="The alert rules; the default ones if left out (capstone alerts rules shows them).",
+)
+@click.option(
+    "--tickets",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write tickets as Markdown files here, too.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done; write and do nothing.")
+@click.option("--no-alerts", is_flag=True, help="Measure and keep, and leave it at that.")
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON object.")
+def monitor(model: str, **given: Any) -> int:
+    """Measure what the artifact MODEL did in a window, keep it, and act on the alerts it raises.
 
     Batch rows count by their as-of date, live ones by their arrival. Measuring a window again
     replaces what was kept of it. What could not be measured is listed with the reason.
+
+    What the playbook says is done, the default one's too: each action once for an alert, recorded
+    with its cause, and undone by "capstone alerts undo". Exit status 3 if an alert fires; 1 if none
+    does, but an action failed.
     """
+    from capstone_lib.alerts import load_playbook
     from capstone_lib.artifact import load_model
-    from capstone_lib.monitoring import measure
     from capstone_lib.store import open_store
 
+    start, end = given["start"], given["end"]
     if start is not None and end is not None and start >= end:
         raise click.UsageError(f"the window ends ({end}) before it begins ({start})")
-    if metrics_before is not None and metrics is None:
+    if given["metrics_before"] is not None and given["metrics"] is None:
         raise click.UsageError("--metrics-before goes with --metrics")
-    artifact = load_model(model)
-    with open_store(store) as opened:
-        found = measure(
-            artifact,
-            opened,
-            window=(start, end),
-            source=sources or None,
-            sensitive=sensitive or None,
-            now=now,
-            outcomes_until=outcomes_until,
-            replayed=replayed,
-            seen=_seen(metrics, metrics_before),
-        )
-        kept = opened.write_measurements(found, whole=True)
-    if as_json:
-        click.echo(json.dumps([_plain(one) for one in found], indent=1, ensure_ascii=False))
-        return 0
-    between = f"from {start or 'the first'} to {end or 'the last'}"
-    click.echo(f"{artifact.name} {artifact.version}, {between}: {kept:,} measurements kept")
-    for traffic in ("batch", "live", ""):
-        _tell(traffic, [one for one in found if one.traffic == traffic])
-    return 0
+    if given["no_alerts"] and (given["playbook"] or given["tickets"]):
+        raise click.UsageError("--no-alerts leaves nothing for --playbook and --tickets to do")
+    playbook = load_playbook(given["playbook"])
+    run = _Run(load_model(model), (start, end), given["dry_run"])
+    with open_store(given["store"]) as store:
+        _measure(run, store, playbook, given)
+        if not given["no_alerts"]:
+            _judge_and_act(run, store, playbook, given)
+    _tell_as_json(run) if given["as_json"] else _tell(run, alerts=not given["no_alerts"])
+    return run.status
+
+
+def _measure(run: _Run, store: "Store", playbook: "Playbook", given: dict[str, Any]) -> None:
+    from capstone_lib.monitoring import measure
+
+    run.measurements = measure(
+        run.artifact,
+        store,
+        window=run.window,
+        source=given["sources"] or None,
+        sensitive=given["sensitive"] or None,
+        now=given["now"],
+        outcomes_until=given["outcomes_until"],
+        replayed=given["replayed"],
+        seen=_seen(given["metrics"], given["metrics_before"]),
+        sla_ms=playbook.sla_ms,
+    )
+    if not run.dry_run:
+        run.kept = store.write_measurements(run.measurements, whole=True)
+
+
+def _judge_and_act(run: _Run, store: "Store", playbook: "Playbook", given: dict[str, Any]) -> None:
+    from capstone_lib.alerts import AlertBook, act, evaluate_alerts
+    from capstone_lib.alerts.history import read_history
+
+    book, now, artifact = AlertBook(store), given["now"], run.artifact
+    run.open_before = frozenset(book.open()["alert_id"])
+    run.alerts = evaluate_alerts(
+        playbook,
+        run.measurements,
+        history=read_history(store, playbook, model=artifact.name, version=artifact.version),
+        silences=book.silences(now=now),
+        now=now,
+    )
+    run.actions = act(
+        run.alerts,
+        store,
+        playbook=playbook,
+        artifact=artifact,
+        source=given["sources"] or None,
+        folder=given["tickets"],
+        dry_run=run.dry_run,
+        now=now,
+    )
 
 
 def _seen(after: Path | None, before: Path | None) -> "Traffic | None":
@@ -142,39 +206,30 @@ def _seen(after: Path | None, before: Path | None) -> "Traffic | None":
     return counted if before is None else counted - Traffic.of_metrics(before.read_bytes())
 
 
-def _plain(one: "Measurement") -> dict[str, Any]:
-    """Ready for JSON, which knows no NaN."""
-    values = asdict(one).items()
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values}
+def _tell_as_json(run: _Run) -> None:
+    from capstone_lib.alerts.records import plain
+
+    document = {
+        "model": run.artifact.name,
+        "version": run.artifact.version,
+        "window": run.window,
+        "dry_run": run.dry_run,
+        "kept": run.kept,
+        "measurements": [asdict(one) for one in run.measurements],
+        "alerts": [one.to_dict() for one in run.alerts],
+        "actions": [one.to_dict() for one in run.actions],
+    }
+    click.echo(json.dumps(plain(document), indent=1, ensure_ascii=False, allow_nan=False))
 
 
-def _tell(traffic: str, measurements: "Sequence[Measurement]") -> None:
-    """The figures of everybody, the columns that moved, the gaps; all else is in the store."""
-    if not measurements:
-        return
-    click.echo(f"\n{traffic or 'batch and live'}")
-    known = [one for one in measurements if one.is_known]
-    shown = [one for one in known if not one.feature or _is_telling(one)]
-    for one in shown:
-        about = f" [{one.feature}]" if one.feature else ""
-        ends = "" if math.isnan(one.low) else f"{one.low:>10.4g} – {_end(one.high)}"
-        note = one.note if one.feature or one.name == "rows" else ""
-        line = f"  {one.name + about:<44}{one.value:>10.4g} {one.unit:<8}{ends:<24}"
-        click.echo(f"{line}n = {one.n:,}{'  ' + note if note else ''}".rstrip())
-    missing = [one for one in measurements if not one.is_known and not one.feature]
-    reasons = dict.fromkeys(one.note for one in missing)
-    for reason in reasons:
-        names = ", ".join(one.name for one in missing if one.note == reason)
-        click.echo(f"  not measured: {names}: {reason or 'not defined'}")
-
-
-def _is_telling(one: "Measurement") -> bool:
-    if one.name in ("drift_effect", "pair_effect"):
-        return one.note.startswith("real")
-    if one.name == "parity_differing_share":
-        return one.value > 0
-    return one.name.endswith("_lower_bound") and one.value > 0
-
-
-def _end(high: float) -> str:
-    return "open" if math.isnan(high) else f"{high:.4g}"
+def _tell(run: _Run, *, alerts: bool) -> None:
+    start, end = run.window
+    between = f"from {start or 'the first'} to {end or 'the last'}"
+    n = len(run.measurements)
+    said = f"{n:,} measurements, none kept" if run.dry_run else f"{run.kept:,} measurements kept"
+    click.echo(f"{run.artifact.name} {run.artifact.version}, {between}: {said}")
+    for traffic in ("batch", "live", ""):
+        tell_measurements(traffic, [one for one in run.measurements if one.traffic == traffic])
+    if alerts:
+        tell_alerts(run.alerts, known=run.open_before)
+        tell_actions(run.actions, dry_run=run.dry_run)

@@ -181,25 +181,30 @@ def _values(
     if not has_order:
         nothing = dict.fromkeys(("kolmogorov_smirnov", "wasserstein"), np.full(len(names), np.nan))
         return values | nothing | {"p_value": homogeneity_p(p, q)}, floors | nothing
-    a, b = (_stacked([window.ordered(name) for name in names]) for window in (reference, current))
+    ordered = [[window.ordered(name) for name in names] for window in (reference, current)]
+    a, b = map(_stacked, ordered)
     values["kolmogorov_smirnov"] = measures.kolmogorov_smirnov(a, b)
     floors["kolmogorov_smirnov"] = noise.kolmogorov_smirnov_floor(a, b, alpha=alpha)
-    distance = _wasserstein(names, reference, current, alpha=alpha)
+    distance = _wasserstein(names, reference, current, ordered, alpha=alpha)
     values["wasserstein"], floors["wasserstein"] = distance
     return values | {"p_value": homogeneity_p(p, q, ordered=(a, b))}, floors
 
 
 def _wasserstein(
-    names: Sequence[str], reference: Window, current: Window, *, alpha: float
+    names: Sequence[str],
+    reference: Window,
+    current: Window,
+    ordered: Sequence[Sequence[Counts]],
+    *,
+    alpha: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The distance and its floor, in standard deviations of the reference."""
     binned = [reference.binning[name] for name in names]
     whole = np.array([bins.whole for bins in binned])
-    cuts = _stacked([np.array(bins.cuts) for bins in binned], edge=True)
+    cuts = _stacked([bins.edges for bins in binned], edge=True)
     unit = np.where(whole, 1.0, np.abs(cuts).max(-1))  # so that no square is too large for a float
     cuts /= unit[:, None]
     middles = np.where(whole[:, None], cuts[:, :-1], (cuts[:, :-1] + cuts[:, 1:]) / 2)
-    ordered = [[window.ordered(name) for name in names] for window in (reference, current)]
     p, q = map(_stacked, ordered)
     a, b = (_stacked([counts[1:-1] for counts in rows]) for rows in ordered)
     spread = _spread(middles, a)

@@ -97,6 +97,18 @@ class Decision:
     seconds: float | None
     counts: bool
 
+    def in_words(self, words: Mapping[str, str] | None = None) -> str:
+        """Say it in a sentence or two, with the labels in words where they are given."""
+        named = words or {}
+        model = named.get(str(self.model_label), str(self.model_label))
+        said = {
+            "accept": f"Decided: {model}, as the model says.",
+            "override": f"Decided: {named.get(str(self.label), str(self.label))}. The model says "
+            f"{model}.",
+            "cannot say": f"You cannot say. The model says {model}.",
+        }[self.verdict]
+        return said if self.counts else f"{said} It is a second opinion: the first one counts."
+
 
 def read_case(row: Any) -> Case:
     """A case from a row of the table."""

@@ -35,6 +35,7 @@ __all__ = [
     "add",
     "decide",
     "hold",
+    "label_of",
     "mark_seen",
     "of_alert",
     "put_back",
@@ -112,16 +113,15 @@ def said_by(reviewer: str) -> ColumnElement[bool]:
     )
 
 
-def _find(connection: Connection, case_id: str) -> Any:
-    """The row of a case, kept from others until the transaction's end.
+def label_of(connection: Connection, case_id: str) -> Any:
+    """What the model said in a case, as the store keeps it."""
+    return _find(connection, case_id).label
 
-    Raises
-    ------
-    ReviewError
-        If there is none of that name.
-    """
-    query = select(cases).where(cases.c.case_id == case_id).with_for_update()
-    row = connection.execute(query).one_or_none()
+
+def _find(connection: Connection, case_id: str, *, keep: bool = False) -> Any:
+    """The row of a case; kept from others until the transaction's end, if so asked."""
+    query = select(cases).where(cases.c.case_id == case_id)
+    row = connection.execute(query.with_for_update() if keep else query).one_or_none()
     if row is None:
         raise ReviewError(f"there is no case {case_id!r}; queue.cases() lists them")
     return row
@@ -156,7 +156,7 @@ def decide(
 ) -> Decision:
     """Write a decision and what follows from it: all or nothing."""
     row = _in_hand(connection, case_id, reviewer, at=at)
-    decided = _label_of(row, verdict, label)
+    decided = _decided(row, verdict, label)
     if len(note) > _LONGEST_NOTE:
         raise ReviewError(f"the note has {len(note):,} characters; at most {_LONGEST_NOTE:,} fit")
     seconds = None if row.seen_at is None else max(0.0, at - row.seen_at)
@@ -222,7 +222,7 @@ def _in_hand(connection: Connection, case_id: str, reviewer: str, *, at: float) 
 
     Whose time ran out still has it for as long as nobody else was given it: no work is lost.
     """
-    row = _find(connection, case_id)
+    row = _find(connection, case_id, keep=True)
     own = case_decisions.c.case_id == case_id, case_decisions.c.reviewer == reviewer
     if connection.execute(select(func.count()).select_from(case_decisions).where(*own)).scalar():
         raise ReviewError(_twice(case_id))
@@ -241,7 +241,7 @@ def _twice(case_id: str) -> str:
     return f"you have decided the case {case_id} already; a decision stands, appeal against it"
 
 
-def _label_of(row: Any, verdict: str, label: Any) -> Any:
+def _decided(row: Any, verdict: str, label: Any) -> Any:
     """What holds in the reviewer's eyes, as the store keeps labels."""
     if verdict not in VERDICTS:
         raise ReviewError(f"a verdict is one of {', '.join(VERDICTS)}; seen {verdict!r}")

@@ -275,10 +275,20 @@ class ReviewQueue:
                 at=self._clock(),
             )
 
-    def put_back(self, case: Case) -> None:
+    def verdict_on(self, case_id: str, label: Any) -> str:
+        """What it means to say this label of a case: ``accept`` or ``override``.
+
+        For desks that ask for a label without showing the model's.
+        """
+        with reading(self._engine) as connection:
+            said = desk.label_of(connection, case_id)
+        given = int(label) if isinstance(label, bool) else label
+        return "accept" if str(given) == str(said) else "override"
+
+    def put_back(self, case_id: str, *, reviewer: str) -> None:
         """Give a case back undecided; somebody else may have it."""
         with writing(self._engine) as connection:
-            desk.put_back(connection, case.case_id, case.reviewer, at=self._clock())
+            desk.put_back(connection, case_id, _name(reviewer), at=self._clock())
 
     def waiting(self, reviewer: str) -> int:
         """How many cases this reviewer could be given, the one they have among them."""

@@ -74,7 +74,10 @@ def test_a_dry_run_says_it_all_and_leaves_nothing(store, hooked, make_alert, lis
     assert words["b", "degrade_route"].startswith("it answered already by capstone monitor: slow")
     assert words["slow", "scale_up"] == "2 replicas are wanted, after 1 (at most 3)"
     assert words["slow", "ticket"] == f"a ticket for platform team, in {tmp_path / 't'}"
-    assert words["slow", "human_audit"] == "up to 50 cases of SEX=2 for the review queue"
+    assert (
+        words["slow", "human_audit"]
+        == "up to 100 cases of SEX=2 and of others for the review queue"
+    )
     act(alerts, store, playbook=hooked)
     again = act(alerts, store, playbook=hooked, dry_run=True)
     assert [one.action for one in again] == ["human_audit"]  # which failed: there is no artifact

@@ -32,3 +32,11 @@ def test_the_counts_are_those_of_a_crosstab(n_columns, n_rows):
     for span in binning.spans.values():
         assert not window.pairs[span, span].any()
     assert not Window.of(people.iloc[:0], binning=binning).pairs.any()
+
+
+def test_columns_of_one_value_are_no_burden():
+    people = pd.DataFrame({f"c{k}": np.full(9, 5) for k in range(80)})
+    people["c80"] = [1, 1, 2, 2, 2, 2, 2, 2, 2]
+    window = Window.of(people, binning=Binning.of(people, Schema.infer(people)))
+    assert window.pair("c0", "c79").tolist() == [[9]]
+    assert sorted(window.pair("c3", "c80").ravel().tolist()) == [2, 7]

@@ -317,10 +317,10 @@ def test_about_the_asked_share_goes_to_two(scored, artifact, people):
 
 def test_a_case_can_be_put_back(queue):
     case = queue.next("ana")
-    queue.put_back(case)
+    queue.put_back(case.case_id, reviewer="ana")
     assert queue.next("bo").case_id == case.case_id
     with pytest.raises(ReviewError, match="is bo's"):
-        queue.put_back(case)
+        queue.put_back(case.case_id, reviewer="ana")
 
 
 def test_reasons_are_kept_once(queue):
