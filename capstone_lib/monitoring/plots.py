@@ -59,7 +59,7 @@ def draw_column(
     ax.bar(at, 100 * a, color=_REFERENCE, alpha=0.35, label=f"reference, n = {p.sum():,.0f}")
     reach = 100 * reach_of(b, low, high)
     label = f"{current.name or 'window'}, n = {q.sum():,.0f}"
-    look = {"fmt": "o", "ms": 5, "capsize": 3, "color": _WINDOW, "clip_on": False}
+    look: dict[str, Any] = {"fmt": "o", "ms": 5, "capsize": 3, "color": _WINDOW, "clip_on": False}
     ax.errorbar(at, 100 * b, yerr=reach, label=label, **look)
     labels = [names[k] for k in shown]
     tilt = sum(map(len, labels)) > 70
