@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,17 @@ def _refuse_nan(_: Any, __: Any, value: float | None) -> float | None:
 )
 @click.option("--fallback", type=_FILE, help="A cheaper model for the degraded route.")
 @click.option(
+    "--hybrid",
+    metavar="MAX_AGE",
+    help="Pass nightly scores of the store on while they are younger, such as 36h or 2d.",
+)
+@click.option("--review", is_flag=True, help="Serve the review desk of the store, too.")
+@click.option(
+    "--mount",
+    metavar="MODULE:FUNCTION",
+    help="Serve routes that the function makes of the store and the artifact, too.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1, 64),
     default=1,
@@ -73,11 +85,20 @@ def serve(model: str, **given: Any) -> int:
     """
     from capstone_lib.serving.build import Plan
     from capstone_lib.serving.guard import read_key
+    from capstone_lib.serving.hybrid import parse_age
     from capstone_lib.serving.limits import Limits
     from capstone_lib.serving.workers import run
 
     if given["share"] is not None and not (given["store"] and given["canary"]):
         raise click.UsageError("--share needs --canary, and --store to record it in")
+    if given["hybrid"] is not None:
+        if not given["store"]:
+            raise click.UsageError("--hybrid needs --store: nightly scores are kept there")
+        try:
+            parse_age(given["hybrid"])
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--hybrid") from error
+    mounted = _mounted(given["review"], given["mount"], store=given["store"])
     bounds = {f.name: given[f.name] for f in fields(Limits) if given[f.name] is not None}
     plan = Plan(
         artifact=Path(model),
@@ -89,6 +110,8 @@ def serve(model: str, **given: Any) -> int:
         allowed_hosts=given["allowed_host"],
         limits=Limits(**bounds),
         share=given["share"],
+        hybrid=given["hybrid"],
+        extra_routes=mounted,
     )
 
     def tell(port: int) -> None:
@@ -102,6 +125,23 @@ def serve(model: str, **given: Any) -> int:
     if given["until_stdin_ends"]:
         threading.Thread(target=_wait_for_end, args=(end,), daemon=True).start()
     return run(plan, port=given["port"], workers=given["workers"], ready=tell, end=end)
+
+
+def _mounted(review: bool, named: str | None, *, store: str | None) -> Any:
+    """The function that makes the extra routes, if any is asked for."""
+    if review and named:
+        raise click.UsageError("--review and --mount exclude each other")
+    if review and not store:
+        raise click.UsageError("--review needs --store: cases are kept there")
+    named = "capstone_lib.review.page:review_routes" if review else named
+    if named is None:
+        return ()
+    module, _, function = named.partition(":")
+    try:
+        found = getattr(import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise click.UsageError(f"{named!r} names no function of a module: {error}") from error
+    return found
 
 
 def _wait_for_end(end: threading.Event) -> None:

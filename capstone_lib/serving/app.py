@@ -7,13 +7,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from capstone_lib.serving.connections import affordable
 from capstone_lib.serving.guard import Guard
@@ -52,6 +53,9 @@ class Application:
         Who may ask.
     close : callable
         Lets go of what the application holds, at its end.
+    extra : sequence of BaseRoute
+        Routes of others, behind the endpoint's own. They are guarded as those are: by the key too,
+        unless a route's function carries ``needs_key = False``.
 
     Attributes
     ----------
@@ -60,7 +64,12 @@ class Application:
     """
 
     def __init__(
-        self, service: Service, *, guard: Guard, close: Callable[[], None] = lambda: None
+        self,
+        service: Service,
+        *,
+        guard: Guard,
+        close: Callable[[], None] = lambda: None,
+        extra: Sequence[BaseRoute] = (),
     ) -> None:
         self.service, self.guard, self.close = service, guard, close
         self.trouble: Exception | None = None
@@ -70,8 +79,13 @@ class Application:
         self._overdue: set[asyncio.Task[Any]] = set()
         self._arriving = 0  # bytes of bodies that are not complete
         self.handlers = Handlers(service, read=self._read, needs_key=guard.needs_key)
-        routes = self.handlers.routes()
-        self._paths: dict[Any, str] = {route.endpoint: route.path for route in routes}
+        routes: list[Any] = [*self.handlers.routes(), *extra]
+        named = {getattr(one, "endpoint", None): getattr(one, "path", "") for one in routes}
+        self._paths: dict[Any, str] = {does: path for does, path in named.items() if does}
+        self._open_paths = {
+            *OPEN_PATHS,
+            *(path for does, path in named.items() if not getattr(does, "needs_key", True)),
+        }
         self._rest = Starlette(routes=routes, lifespan=self._lifespan)
         self._rest.router.redirect_slashes = False
         for kind in (HTTPException, ProblemError, Exception):
@@ -100,8 +114,8 @@ class Application:
                 )
                 await send({"type": "http.response.body", "body": body})
             else:
-                self.guard.check(scope["headers"], public=path in OPEN_PATHS)
-                await self._rest(scope, receive, answered)
+                self.guard.check(scope["headers"], public=path in self._open_paths)
+                await self._rest(scope, self._bounded(scope, receive), answered)
                 path, status = self._path(scope), answered.status
         except _GoneError:
             status = 499  # nobody hears it: only the count is for us
@@ -214,6 +228,22 @@ class Application:
         finally:
             self._arriving -= counted
         return bytes(body), message
+
+    def _bounded(self, scope: dict[str, Any], receive: Receive) -> Receive:
+        """Let no handler read more of a body than the endpoint accepts."""
+        left = self.limits.max_body_bytes
+
+        async def receive_within_bounds() -> MutableMapping[str, Any]:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise _too_large(self.limits.max_body_bytes)
+            if not message.get("more_body", False):
+                scope[_READ] = True
+            return message
+
+        return receive_within_bounds
 
     async def _send_overdue(self, send: Send, scope: dict[str, Any]) -> int:
         limit = f"{self.limits.timeout_s:g} seconds"

@@ -1,8 +1,9 @@
-"""The audit log: answers on their way into the store, and the rollout on its way back.
+"""The audit log: answers on their way into the store, and orders on their way back.
 
-One thread beside the event loop writes what was answered, a chunk at a time, and looks whether the
-rollout has changed. An answer leaves the queue only when it is in the store: so a failing store
-delays the log and loses nothing, and whoever serves can see how much is waiting and shed load.
+One thread beside the event loop writes what was answered, a chunk at a time, and in each turn looks
+what has changed in the store. An answer leaves the queue only when it is in the store: so a failing
+store delays the log and loses nothing, and whoever serves can see how much is waiting and shed
+load.
 """
 
 import atexit
@@ -14,7 +15,7 @@ from uuid import uuid4
 
 from capstone_lib.errors import AuditError, StoreError
 from capstone_lib.serving.leftovers import beside, refuse, spill
-from capstone_lib.store import Rollout, Store
+from capstone_lib.store import Store
 
 __all__ = ["AuditLog"]
 
@@ -26,7 +27,7 @@ _LONGEST_PAUSE_S = 2.0
 
 
 class AuditLog:
-    """Writes an endpoint's answers to a store, and follows its rollout.
+    """Writes an endpoint's answers to a store, and looks there for what is to be done.
 
     After ``kill -9``, at most what was answered in the last moments is missing: what waited for the
     next turn of the writer, ``every_s`` at most while the store keeps up. ``waiting`` tells.
@@ -40,9 +41,9 @@ class AuditLog:
         dropped: whoever serves must take no more requests then.
     every_s : float
         How long the writer rests between two turns.
-    on_rollout : callable, optional
-        Called, in the writer's thread, with the rollout in force whenever it has changed, and once
-        at the start if it is not the default.
+    on_turn : callable, optional
+        Called in the writer's thread at the beginning of each turn; if it fails, the log goes on
+        and :attr:`failing` says so.
 
     Raises
     ------
@@ -69,7 +70,7 @@ class AuditLog:
         *,
         capacity: int = 50_000,
         every_s: float = 0.25,
-        on_rollout: Callable[[Rollout], None] | None = None,
+        on_turn: Callable[[], None] = lambda: None,
     ) -> None:
         if capacity < 1 or every_s <= 0:
             raise ValueError(
@@ -78,8 +79,7 @@ class AuditLog:
             )
         store.rollout()  # a store that cannot be used is refused before there is anything to lose
         self._store, self._capacity, self._every_s = store, capacity, every_s
-        self._on_rollout = on_rollout
-        self._rollout_key = 0
+        self._on_turn = on_turn
         self._writer = uuid4().hex
         self._queue: list[Entry] = []
         self._settled = 0
@@ -184,7 +184,7 @@ class AuditLog:
     def _run(self) -> None:
         pause = self._every_s
         while not self._given_up:
-            self._try("rollout", self._follow)
+            self._try("orders", self._on_turn)
             before = self._settled
             fine = self._try("requests", self._write)
             if self._closed and not self._queue:
@@ -210,14 +210,6 @@ class AuditLog:
         if what in self._troubles:
             self._troubles = {k: said for k, said in self._troubles.items() if k != what}
         return True
-
-    def _follow(self) -> None:
-        if self._on_rollout is None:
-            return
-        rollout = self._store.rollout()
-        if rollout.key != self._rollout_key:
-            self._on_rollout(rollout)
-            self._rollout_key = rollout.key
 
     def _write(self) -> None:
         """Write what waits; after a while leave the rest to the next turn."""

@@ -1,22 +1,29 @@
 """Putting an endpoint together: from artifacts, a store and bounds to an ASGI application."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from starlette.routing import BaseRoute
 
 from capstone_lib.artifact import Artifact, load_model
 from capstone_lib.errors import EndpointError
 from capstone_lib.serving.app import Application
+from capstone_lib.serving.follower import Follower
 from capstone_lib.serving.guard import Guard, check_key, is_loopback
+from capstone_lib.serving.hybrid import Hybrid, parse_age
 from capstone_lib.serving.limits import Limits
 from capstone_lib.serving.metrics import Metrics
 from capstone_lib.serving.routes import Routes
 from capstone_lib.serving.service import Service
 from capstone_lib.store import open_store
-from capstone_lib.store.rollout import Rollout
 
-__all__ = ["Plan", "build"]
+__all__ = ["ExtraRoutes", "Plan", "build"]
+
+ExtraRoutes = Sequence[BaseRoute] | Callable[[Any, Artifact], Sequence[BaseRoute]]
+"""Routes of others, or a function that makes them of the store and the artifact."""
 
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 
@@ -35,15 +42,27 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     metrics_folder: Path | None = None
     share: float | None = None  # of the canary: recorded when everything else is in order
+    hybrid: timedelta | str | None = None
+    extra_routes: ExtraRoutes = ()
 
     def check(self) -> None:
-        """Refuse what would open the door without a key.
+        """Refuse what cannot be, and what would open the door without a key.
 
         Raises
         ------
         EndpointError
-            If it would listen beyond this machine without a key.
+            If it would listen beyond this machine without a key, or pass on nightly scores of no
+            store.
+        ValueError
+            If the age of nightly scores is none.
         """
+        if self.hybrid is not None:
+            parse_age(self.hybrid)
+            if self.store is None:
+                raise EndpointError(
+                    "nightly scores are passed on from a store, and none is named; give the one "
+                    "that batch runs write to (store=, --store)"
+                )
         if self.key is not None:
             check_key(self.key)
         elif not is_loopback(self.host):
@@ -89,26 +108,43 @@ def _joined(plan: Plan, routes: Routes, store: Any, close: Callable[[], None]) -
         if store is not None
     }
 
-    def follow(rollout: Rollout) -> None:
-        service.rollout = rollout
-
-    log = None if store is None else _log(store, plan, follow)
     service = Service(
-        routes, metrics=Metrics(plan.metrics_folder), limits=plan.limits, log=log, keys=keys
+        routes,
+        metrics=Metrics(plan.metrics_folder),
+        limits=plan.limits,
+        keys=keys,
+        hybrid=_hybrid(plan, routes, store),
     )
     if store is not None:
         if plan.share is not None:
             store.change_rollout(
                 who="capstone serve", why="--share on the command line", canary_share=plan.share
             )
-        service.rollout = store.rollout()
-    return Application(service, guard=Guard(key=plan.key, hosts=plan.hosts()), close=close)
+        _follow(store, service)
+    extra = plan.extra_routes
+    return Application(
+        service,
+        guard=Guard(key=plan.key, hosts=plan.hosts()),
+        close=close,
+        extra=extra(store, routes.artifact) if callable(extra) else extra,
+    )
 
 
-def _log(store: Any, plan: Plan, follow: Any) -> Any:
+def _hybrid(plan: Plan, routes: Routes, store: Any) -> Hybrid | None:
+    if plan.hybrid is None:
+        return None
+    return Hybrid(store.engine, routes.artifact, max_age=parse_age(plan.hybrid))
+
+
+def _follow(store: Any, service: Service) -> None:
+    """Take what is in force, and go on looking in the turns of the log."""
     from capstone_lib.serving.audit import AuditLog
 
-    return AuditLog(store, capacity=plan.limits.log_capacity, on_rollout=follow)
+    follower = Follower(store.engine, service)
+    follower.look()
+    if service.hybrid is not None:
+        service.hybrid.wait()
+    service.log = AuditLog(store, capacity=service.limits.log_capacity, on_turn=follower.look)
 
 
 def _load(artifact: Artifact | str | Path | None) -> Artifact | None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from html import escape
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -9,7 +10,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from capstone_lib.artifact import Artifact
-from capstone_lib.serving.build import Plan
+from capstone_lib.serving.build import ExtraRoutes, Plan
 from capstone_lib.serving.client import Client
 from capstone_lib.serving.limits import Limits
 from capstone_lib.serving.metrics import Latency
@@ -31,6 +32,8 @@ def serve(
     key: str | None = None,
     allowed_hosts: Sequence[str] = (),
     limits: Limits = Limits(),  # noqa: B008 - frozen
+    hybrid: timedelta | str | None = None,
+    extra_routes: ExtraRoutes = (),
     ready_timeout_s: float = 30.0,
 ) -> "Endpoint":
     """Serve an artifact over HTTP, from a notebook, a script or a test.
@@ -56,6 +59,13 @@ def serve(
         Further names under which the endpoint may be addressed.
     limits : Limits
         Bounds on requests in flight, body size, rows and time.
+    hybrid : timedelta or str, optional
+        Pass nightly scores of this very artifact on while they are younger, such as ``"36h"``,
+        counted from the start of their as-of date (UTC); compute what is stale or unknown. Cases
+        may then be asked about by their id alone.
+    extra_routes : sequence of Starlette routes, or callable
+        What else is to be answered, behind the endpoint's key; or a function that makes the routes
+        of the store and the artifact. In ``mode="process"`` it is a function of a module.
     ready_timeout_s : float
         How long the start may take.
 
@@ -67,7 +77,8 @@ def serve(
     Raises
     ------
     EndpointError
-        If the address cannot be had, or the endpoint is not ready in time.
+        If the address cannot be had, the endpoint is not ready in time, or nightly scores are to be
+        passed on without a store.
     ArtifactError, StoreError
         If a model or the store cannot be used.
 
@@ -87,6 +98,8 @@ def serve(
         key=key,
         allowed_hosts=tuple(allowed_hosts),
         limits=limits,
+        hybrid=hybrid,
+        extra_routes=extra_routes,
     )
     plan.check()
     runner: ThreadRunner | ProcessRunner
@@ -120,7 +133,7 @@ class Endpoint:
 
     def predict(
         self,
-        row: Mapping[str, Any],
+        row: Mapping[str, Any] | None = None,
         *,
         id: str | None = None,  # noqa: A002 - the member's name
         explain: bool = False,
@@ -130,7 +143,8 @@ class Endpoint:
         Parameters
         ----------
         row : mapping of str to value, or pandas.Series
-            The features by name.
+            The features by name. Where nightly scores are passed on they may be left out: then
+            there is an answer only if the case has a fresh one.
         id : str, optional
             The case; it keeps its route.
         explain : bool
@@ -140,15 +154,18 @@ class Endpoint:
         -------
         dict
             ``id``, ``score``, ``label``, ``uncertainty``, ``prediction_set``, ``review``,
-            ``model``, ``version``, ``route``, and on demand ``explanation``.
+            ``model``, ``version``, ``route``, and on demand ``explanation``. Of a nightly score
+            that is passed on ``as_of`` and ``age_s`` too, and ``decided_by`` where a reviewer's
+            label stands in the place of the model's.
 
         Raises
         ------
         EndpointError
             If the endpoint refuses; ``problem`` is its problem document.
         """
-        features = {str(name): _null(value) for name, value in dict(row).items()}
-        asked: dict[str, Any] = {"features": features}
+        asked: dict[str, Any] = {}
+        if row is not None:
+            asked["features"] = {str(name): _null(value) for name, value in dict(row).items()}
         if id is not None:
             asked["id"] = id
         if explain:
@@ -157,7 +174,7 @@ class Endpoint:
         return answer
 
     def status(self, window_s: float = 60.0) -> dict[str, Any]:
-        """What is going on: latency over the last seconds, load, rollout, models."""
+        """What is going on: latency over the last seconds, load, rollout, models, hits."""
         found: dict[str, Any] = self._client.get(f"/status?window_s={window_s:g}")
         return found
 

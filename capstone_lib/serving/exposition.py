@@ -1,7 +1,7 @@
 """The endpoint's counts in the text form that Prometheus reads."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -14,6 +14,7 @@ from prometheus_client.core import (
 )
 
 from capstone_lib.serving.metrics import (
+    AGE_BUCKETS_S,
     LATENCY_BUCKETS_S,
     SCORE_BUCKETS,
     Counts,
@@ -27,10 +28,31 @@ __all__ = ["write"]
 Models = Iterable[tuple[str, str, str, str]]
 
 
-def write(counts: Counts, gauges: Gauges, *, models: Models, rollout: Rollout) -> bytes:
+_FURTHER = {
+    "replicas_wanted": "Processes that somebody has asked for; read by an autoscaler.",
+    "hybrid_ids": "Ids whose nightly scores are at hand in one process.",
+}
+
+
+def write(
+    counts: Counts,
+    gauges: Gauges,
+    *,
+    models: Models,
+    rollout: Rollout,
+    further: Mapping[str, int | None],
+) -> bytes:
     """Write all figures; see :meth:`capstone_lib.serving.metrics.Metrics.expose`."""
+    families = list(_families(counts, gauges, models, rollout))
+    if further["hybrid_ids"] is not None:
+        families += _hybrid(counts)
+    families += [
+        GaugeMetricFamily(f"capstone_{name}", _FURTHER[name], value=float(value))
+        for name, value in further.items()
+        if value is not None
+    ]
     registry = CollectorRegistry()
-    registry.register(_Ready(list(_families(counts, gauges, models, rollout))))
+    registry.register(_Ready(families))
     return bytes(generate_latest(registry))
 
 
@@ -74,6 +96,17 @@ def _families(counts: Counts, gauges: Gauges, models: Models, rollout: Rollout) 
     for route, name, version, sha256 in models:
         info.add_metric([route], {"name": name, "version": version, "sha256": sha256})
     yield info
+
+
+def _hybrid(counts: Counts) -> Iterator[Any]:
+    yield CounterMetricFamily(
+        "capstone_hybrid_hits", "Nightly scores that were passed on.", value=counts.hits
+    )
+    yield _counter(
+        "hybrid_misses", "Rows computed live, by why.", ["reason"], _single(counts.misses)
+    )
+    ages = "Age of nightly scores that were passed on."
+    yield _histogram("hybrid_age_seconds", ages, counts.age, AGE_BUCKETS_S)
 
 
 def _counter(name: str, text: str, labels: list[str], values: Any) -> Any:

@@ -72,13 +72,24 @@ class Handlers:
 
     async def _openapi(self, _: Request) -> Response:
         return JSONResponse(
-            describe(self.service.routes.artifact, limits=self.limits, needs_key=self._needs_key)
+            describe(
+                self.service.routes.artifact,
+                limits=self.limits,
+                needs_key=self._needs_key,
+                hybrid=self.service.hybrid is not None,
+            )
         )
 
     async def _metrics(self, _: Request) -> Response:
         service = self.service
         models = [(m.route, m.name, m.version, m.sha256) for m in service.routes.models]
-        text = service.metrics.expose(service.gauges(), models=models, rollout=service.rollout)
+        text = service.metrics.expose(
+            service.gauges(),
+            models=models,
+            rollout=service.rollout,
+            replicas_wanted=service.replicas_wanted,
+            n_nightly=None if service.hybrid is None else len(service.hybrid),
+        )
         return Response(text, headers={"Content-Type": _PROMETHEUS})
 
     async def _status(self, request: Request) -> Response:
@@ -100,11 +111,29 @@ class Handlers:
                 "latency": {k: None if v != v else v for k, v in vars(latency).items()},
                 "gauges": vars(service.gauges()),
                 "rollout": vars(service.rollout),
+                "replicas_wanted": service.replicas_wanted,
+                "overrides": len(service.rulings),
+                "hybrid": self._hybrid(),
                 "models": {
                     m.route: {"name": m.name, "version": m.version} for m in service.routes.models
                 },
             }
         )
+
+    def _hybrid(self) -> dict[str, Any] | None:
+        """How often a nightly score was passed on, by all workers of the endpoint together."""
+        service = self.service
+        if service.hybrid is None:
+            return None
+        counts, _ = service.metrics.together(service.gauges())
+        asked = counts.hits + counts.misses.total()
+        return {
+            "max_age_s": service.hybrid.max_age_s,
+            "ids": len(service.hybrid),
+            "hits": counts.hits,
+            "misses": dict(counts.misses),
+            "hit_rate": counts.hits / asked if asked else None,
+        }
 
     async def _server(self, _: Request) -> Response:
         return JSONResponse(inference.server_metadata())
@@ -148,12 +177,12 @@ class Handlers:
             asked = inference.decode_infer(body, texts, max_rows=self.limits.max_rows)
         except inference.ProtocolError as error:
             raise ProblemError(error.status, error.detail) from error
-        model, found = await self.service.infer(asked.columns, asked.id, started)
+        model, found, more = await self.service.infer(asked.columns, asked.id, started)
         said, content = inference.encode_infer(
             asked,
             model.artifact or self.service.routes.artifact,
             found,
-            parameters={"route": model.route, "model": model.name},
+            parameters=more,
         )
         return Response(content, headers=said)
 

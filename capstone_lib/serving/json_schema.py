@@ -23,13 +23,14 @@ _TEXT: dict[str, Any] = {"type": "string"}
 _FOREIGN: dict[str, Any] = {"classification": False, "shared_memory_region": False}
 
 
-def components(artifact: Artifact, limits: Limits) -> dict[str, Any]:
+def components(artifact: Artifact, limits: Limits, *, hybrid: bool = False) -> dict[str, Any]:
     """Every named schema of the document: what is sent, what is answered, what is refused."""
     schema = artifact.schema
     return {
         "Features": _features(schema),
         "Record": _record(schema),
-        "Records": _records(limits),
+        **({"Case": _case()} if hybrid else {}),
+        "Records": _records(limits, hybrid=hybrid),
         "Answer": _answer(artifact),
         "Answers": _object({"predictions": _list(_ref("Answer"), minItems=1)}),
         "Reason": _object(
@@ -138,8 +139,22 @@ def _record(schema: Schema) -> dict[str, Any]:
     )
 
 
-def _records(limits: Limits) -> dict[str, Any]:
-    instances = _list(_ref("Record"), minItems=1, maxItems=limits.max_rows)
+def _case() -> dict[str, Any]:
+    return _object(
+        {
+            "id": {**_TEXT, "minLength": 1, "maxLength": LONGEST_ID},
+            "explain": {"const": False},
+        },
+        optional=("explain",),
+        additionalProperties=False,
+        description="A case by its id alone: the answer is its nightly score, if that is fresh.",
+        examples=[{"id": "case-1"}],
+    )
+
+
+def _records(limits: Limits, *, hybrid: bool) -> dict[str, Any]:
+    one = {"oneOf": [_ref("Record"), _ref("Case")]} if hybrid else _ref("Record")
+    instances = _list(one, minItems=1, maxItems=limits.max_rows)
     return _object({"instances": instances}, additionalProperties=False)
 
 
@@ -187,14 +202,32 @@ def _answer(artifact: Artifact) -> dict[str, Any]:
             "review": {"type": "boolean", "description": "Whether a person should decide."},
             "model": _TEXT,
             "version": _TEXT,
-            "route": {**_TEXT, "description": "Which model answered: stable, canary or degraded."},
+            "route": {
+                **_TEXT,
+                "description": "Which model answered: stable, canary or degraded; or batch, where "
+                "a nightly score is passed on.",
+            },
             "explanation": {
                 **_list(_ref("Reason")),
                 "description": "What moved the score most, if it was asked for.",
             },
             "warnings": _list(_ref("Warning")),
+            "decided_by": {
+                **_TEXT,
+                "description": "The reviewer whose label stands here in the place of the model's.",
+            },
+            "as_of": {
+                **_TEXT,
+                "format": "date",
+                "description": "The day that a nightly score speaks of.",
+            },
+            "age_s": {
+                "type": "number",
+                "minimum": 0,
+                "description": "Seconds since the start of that day (UTC).",
+            },
         },
-        optional=("explanation", "warnings"),
+        optional=("explanation", "warnings", "decided_by", "as_of", "age_s"),
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "AGE_BUCKETS_S",
     "LATENCY_BUCKETS_S",
     "SCORE_BUCKETS",
     "Counts",
@@ -33,6 +34,7 @@ LATENCY_BUCKETS_S = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     10.0,
 )  # fmt: skip
+AGE_BUCKETS_S = tuple(hours * 3600 for hours in (1, 3, 6, 12, 18, 24, 36, 48, 72, 168, 720))
 SCORE_BUCKETS = tuple(k / 10 for k in range(1, 11))
 WINDOW = 100_000
 _SEP = "\t"
@@ -65,14 +67,21 @@ class Counts:
     answers: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # route, model, version
     reviews: Counter[str] = field(default_factory=Counter)  # route
     shed: Counter[str] = field(default_factory=Counter)  # reason
+    misses: Counter[str] = field(default_factory=Counter)  # why no nightly score was passed on
     latency: dict[str, Spread] = field(default_factory=dict)  # route, seconds
     score: dict[str, Spread] = field(default_factory=dict)  # route
+    age: dict[str, Spread] = field(default_factory=dict)  # route, seconds, of nightly scores
+
+    @property
+    def hits(self) -> int:
+        """Nightly scores that were passed on."""
+        return sum(sum(spread.buckets) for spread in self.age.values())
 
     def merge(self, other: "Counts") -> None:
         """Add another process's counts."""
-        for name in ("requests", "answers", "reviews", "shed"):
+        for name in ("requests", "answers", "reviews", "shed", "misses"):
             getattr(self, name).update(getattr(other, name))
-        for name in ("latency", "score"):
+        for name in ("latency", "score", "age"):
             mine = getattr(self, name)
             for route, spread in getattr(other, name).items():
                 mine.setdefault(route, Spread([0] * len(spread.buckets))).merge(spread)
@@ -84,8 +93,11 @@ class Counts:
             "answers": {_SEP.join(key): n for key, n in self.answers.items()},
             "reviews": dict(self.reviews),
             "shed": dict(self.shed),
-            "latency": {route: vars(spread) for route, spread in self.latency.items()},
-            "score": {route: vars(spread) for route, spread in self.score.items()},
+            "misses": dict(self.misses),
+            **{
+                name: {route: vars(spread) for route, spread in getattr(self, name).items()}
+                for name in ("latency", "score", "age")
+            },
         }
 
     @classmethod
@@ -98,8 +110,11 @@ class Counts:
             Counter(answers),
             Counter(data["reviews"]),
             Counter(data["shed"]),
-            {route: Spread(**spread) for route, spread in data["latency"].items()},
-            {route: Spread(**spread) for route, spread in data["score"].items()},
+            Counter(data["misses"]),
+            *(
+                {route: Spread(**spread) for route, spread in data[name].items()}
+                for name in ("latency", "score", "age")
+            ),
         )
 
 
@@ -188,6 +203,19 @@ class Metrics:
         now = time.monotonic()
         self._recent.extend([(now, one) for one in seconds])
 
+    def looked_up(self, found: Iterable[tuple[Any, str | None]]) -> None:
+        """Count rows by the nightly score that was passed on, or why none was."""
+        counts = self.counts
+        ages = []
+        for hit, miss in found:
+            if hit is None:
+                counts.misses[miss or "unknown"] += 1
+            else:
+                ages.append(hit.age_s)
+        if ages:
+            empty = Spread([0] * (len(AGE_BUCKETS_S) + 1))
+            counts.age.setdefault("batch", empty).add(ages, AGE_BUCKETS_S)
+
     def latency(self, window_s: float = 60.0) -> Latency:
         """Percentiles of this process over the last seconds (at most 100,000 answers)."""
         since = time.monotonic() - window_s
@@ -206,7 +234,13 @@ class Metrics:
         _replace(path, {"counts": self.counts.to_dict(), "gauges": vars(gauges)})
 
     def expose(
-        self, gauges: Gauges, *, models: Iterable[tuple[str, str, str, str]], rollout: Any
+        self,
+        gauges: Gauges,
+        *,
+        models: Iterable[tuple[str, str, str, str]],
+        rollout: Any,
+        replicas_wanted: int | None = None,
+        n_nightly: int | None = None,
     ) -> bytes:
         """All figures in Prometheus' text form.
 
@@ -218,11 +252,16 @@ class Metrics:
             The models at work.
         rollout : Rollout
             How they share the traffic.
+        replicas_wanted : int, optional
+            How many processes somebody has asked for.
+        n_nightly : int, optional
+            Ids whose nightly scores are at hand; None: none is passed on here.
         """
         from capstone_lib.serving.exposition import write
 
         counts, total = self.together(gauges)
-        return write(counts, total, models=models, rollout=rollout)
+        further = {"replicas_wanted": replicas_wanted, "hybrid_ids": n_nightly}
+        return write(counts, total, models=models, rollout=rollout, further=further)
 
     def together(self, gauges: Gauges) -> tuple[Counts, Gauges]:
         """Add what the fellow workers left to the figures of this process."""

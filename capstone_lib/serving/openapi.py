@@ -19,7 +19,8 @@ OPEN_PATHS = ("/", "/v2/health/live", "/v2/health/ready")
 _REASONS = {
     400: "The request cannot be read: malformed JSON, or a Host that is not served here.",
     401: "The key is missing or wrong.",
-    404: "There is no such model.",
+    404: "There is no such model; or nothing is known of a case that was asked about by its id "
+    "alone.",
     408: "The body did not arrive in time.",
     413: "The body is larger than the endpoint accepts.",
     415: "The body is of another media type.",
@@ -42,7 +43,11 @@ _BINARY = "application/octet-stream"
 
 
 def describe(
-    artifact: Artifact, *, limits: Limits | None = None, needs_key: bool = False
+    artifact: Artifact,
+    *,
+    limits: Limits | None = None,
+    needs_key: bool = False,
+    hybrid: bool = False,
 ) -> dict[str, Any]:
     """Describe the endpoint of an artifact.
 
@@ -54,6 +59,8 @@ def describe(
         The bounds of the endpoint.
     needs_key : bool, default False
         Whether a bearer key is asked for.
+    hybrid : bool, default False
+        Whether nightly scores are passed on.
 
     Returns
     -------
@@ -68,9 +75,9 @@ def describe(
             "version": artifact.version,
             "description": _introduction(artifact, limits),
         },
-        "paths": _paths(artifact, needs_key=needs_key),
+        "paths": _paths(artifact, needs_key=needs_key, hybrid=hybrid),
         "components": {
-            "schemas": components(artifact, limits),
+            "schemas": components(artifact, limits, hybrid=hybrid),
             "responses": _refusals("", "Problem") | _refusals("Protocol", "ProtocolProblem"),
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}} if needs_key else {},
         },
@@ -85,7 +92,7 @@ def _introduction(artifact: Artifact, limits: Limits) -> str:
     )
 
 
-def _paths(artifact: Artifact, *, needs_key: bool) -> dict[str, Any]:
+def _paths(artifact: Artifact, *, needs_key: bool, hybrid: bool) -> dict[str, Any]:
     model = "/v2/models/{name}"
     flag = {"type": "boolean"}
     gets = {
@@ -105,7 +112,7 @@ def _paths(artifact: Artifact, *, needs_key: bool) -> dict[str, Any]:
         "/": ("openPage", "A page to try a record on", _text("text/html"), ()),
     }
     paths: dict[str, Any] = {
-        "/predict": {"post": _predict(artifact)},
+        "/predict": {"post": _predict(artifact, hybrid=hybrid)},
         model + "/infer": {"post": _infer(), "parameters": [_name(artifact)]},
     }
     for path, (identity, summary, content, refusals) in gets.items():
@@ -134,8 +141,8 @@ def _name(artifact: Artifact) -> dict[str, Any]:
     return {"name": "name", "in": "path", "required": True, "schema": schema}
 
 
-def _predict(artifact: Artifact) -> dict[str, Any]:
-    bodies = {"oneOf": [_ref("Record"), _ref("Records")]}
+def _predict(artifact: Artifact, *, hybrid: bool) -> dict[str, Any]:
+    bodies = {"oneOf": [_ref("Record"), *([_ref("Case")] if hybrid else []), _ref("Records")]}
     answers = {"anyOf": [_ref("Answer"), _ref("Answers")]}
     model = {"operationId": "describeModel", "parameters": {"name": artifact.name}}
     return {
@@ -148,7 +155,7 @@ def _predict(artifact: Artifact) -> dict[str, Any]:
                 "content": {_JSON: {"schema": answers}},
                 "links": {"model": model},
             },
-            **_refused(*_BODY_ERRORS),
+            **_refused(*_BODY_ERRORS, *((404,) if hybrid else ())),
         },
     }
 

@@ -49,6 +49,10 @@ class Record:
         The gate that the row has passed; None if it passes every gate without a word.
     warnings : list of Refusal
         What the model can bear.
+    hit : Hit or None
+        The nightly score that is passed on; it stands in the place of the values then.
+    miss : str or None
+        Why none is, where that is done.
     """
 
     values: Sequence[Any]
@@ -57,6 +61,8 @@ class Record:
     explain: bool = False
     schema: Schema | None = None
     warnings: Sequence[Refusal] = ()
+    hit: Any = None
+    miss: str | None = None
 
 
 class RecordReader:
@@ -70,16 +76,30 @@ class RecordReader:
         Says for a case's id which schema decides about its row.
     max_rows : int
         The most rows in one request.
+    may_look_up : bool, default False
+        Whether a case may be asked about by its id alone: its record has no values then.
     """
 
-    def __init__(self, schema: Schema, *, gate: Callable[[str], Schema], max_rows: int) -> None:
-        self.schema, self.max_rows = schema, max_rows
+    def __init__(
+        self,
+        schema: Schema,
+        *,
+        gate: Callable[[str], Schema],
+        max_rows: int,
+        may_look_up: bool = False,
+    ) -> None:
+        self.schema, self.max_rows, self._may_look_up = schema, max_rows, may_look_up
         self._gate, self._row_gate = gate, RowGate(schema)
         self._prefix, self._count = f"r{secrets.token_hex(4)}-", itertools.count(1)
-        features = _features_type(schema)
+        features: Any = _features_type(schema)
+        first = ("features", features | msgspec.UnsetType, msgspec.UNSET)
         one = msgspec.defstruct(
             "One",
-            [("features", features), ("id", Id | None, None), ("explain", bool, False)],
+            [
+                first if may_look_up else ("features", features),
+                ("id", Id | None, None),
+                ("explain", bool, False),
+            ],
             forbid_unknown_fields=True,
             gc=False,
         )
@@ -155,9 +175,9 @@ class RecordReader:
         """Read one of many by the typed step after all, if nothing is wrong with it."""
         try:
             one: Any = msgspec.convert(instance, self._one)
+            return self._record(one) if one.id is None or _is_id(one.id) else None
         except (msgspec.ValidationError, UnicodeEncodeError):
             return None
-        return self._record(one) if one.id is None or _is_id(one.id) else None
 
     def _one_slowly(self, document: Any, refusals: list[Refusal], *, pointer: str) -> Record | None:
         if not isinstance(document, dict):
@@ -173,6 +193,8 @@ class RecordReader:
             message = f"expected true or false, seen {_kind(explain)}"
             refusals.append(Refusal("explain", "wrong_type", message, f"{pointer}/explain"))
         features = document.get("features")
+        if self._may_look_up and "features" not in document and case is not None:
+            return Record((), {}, str(case), explain is True)  # what is wrong is refused anyway
         if not isinstance(features, dict):
             seen = _kind(features) if "features" in document else "none"
             message = f"expected an object of column names and values, seen {seen}"
@@ -209,6 +231,10 @@ class RecordReader:
         )
 
     def _record(self, one: Any) -> Record:
+        if one.features is msgspec.UNSET:
+            if one.id is None:
+                raise msgspec.ValidationError("neither features nor an id")
+            return Record((), {}, one.id, one.explain)
         case = self.new_id() if one.id is None else one.id
         return Record(msgspec.structs.astuple(one.features), one.features, case, one.explain)
 

@@ -15,6 +15,7 @@ from capstone_lib.artifact import Artifact
 from capstone_lib.errors import EndpointError
 from capstone_lib.serving.build import Plan, build
 from capstone_lib.serving.guard import KEY_VARIABLE
+from capstone_lib.serving.hybrid import parse_age
 from capstone_lib.serving.server import DRAIN_S, EndpointServer, bind, configure
 
 __all__ = ["ProcessRunner", "ThreadRunner"]
@@ -80,10 +81,11 @@ class ProcessRunner:
 
     def __init__(self, plan: Plan, port: int, timeout_s: float) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        arguments = self._arguments(plan, port)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - without a name, gone with its readers
         self.port = 0
         self._process = subprocess.Popen(  # noqa: S603 - our own command line
-            [sys.executable, "-m", "capstone_lib", "serve", *self._arguments(plan, port)],
+            [sys.executable, "-m", "capstone_lib", "serve", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -99,6 +101,10 @@ class ProcessRunner:
         options |= {name.replace("_", "-"): value for name, value in vars(plan.limits).items()}
         if plan.store is not None:
             options["store"] = plan.store if isinstance(plan.store, str) else _place(plan.store)
+        if plan.hybrid is not None:
+            options["hybrid"] = f"{parse_age(plan.hybrid).total_seconds():f}s"
+        if plan.extra_routes:
+            options["mount"] = _name(plan.extra_routes)
         for name in ("canary", "fallback"):
             model = getattr(plan, name)
             if model is not None:
@@ -166,6 +172,17 @@ class ProcessRunner:
 def _environment(plan: Plan) -> dict[str, str]:
     rest = {name: value for name, value in os.environ.items() if name != KEY_VARIABLE}
     return rest if plan.key is None else {**rest, KEY_VARIABLE: plan.key}
+
+
+def _name(routes: Any) -> str:
+    """The name by which a child finds a function."""
+    name, home = getattr(routes, "__qualname__", "<"), getattr(routes, "__module__", "")
+    if "<" in name or home == "__main__":
+        raise EndpointError(
+            "a process cannot be handed these extra routes; give a function that stands in a "
+            "module, or use mode='thread'"
+        )
+    return f"{home}:{name}"
 
 
 def _place(store: Any) -> str:

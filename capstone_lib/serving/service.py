@@ -11,50 +11,29 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-import numpy as np
-
 from capstone_lib.artifact import Predictions
 from capstone_lib.artifact.rows import Answer
-from capstone_lib.errors import SchemaError
 from capstone_lib.schema import Schema
+from capstone_lib.serving.hybrid import Hybrid, no_score
 from capstone_lib.serving.lanes import Lane, score_aside
 from capstone_lib.serving.limits import Limits
 from capstone_lib.serving.metrics import Gauges, Metrics
-from capstone_lib.serving.problems import ProblemError, Refusal, field_errors
+from capstone_lib.serving.problems import ProblemError
 from capstone_lib.serving.record import Record, RecordReader
-from capstone_lib.serving.routes import Model, Routes
-from capstone_lib.serving.row_gate import scorable
+from capstone_lib.serving.replies import Ruling, predictions_of, ruled, said_beside, write_replies
+from capstone_lib.serving.routes import Model, Routes, passing_on
+from capstone_lib.serving.table_rows import records_of
 from capstone_lib.store.rollout import Rollout
 
 if TYPE_CHECKING:
     from capstone_lib.serving.audit import AuditLog
 
-__all__ = ["Reply", "Service"]
+__all__ = ["Service"]
 
 _ON_THE_LOOP = 64  # rows; more are scored in a thread, so that single rows do not wait for them
 _READ_ON_THE_LOOP = 32_768  # bytes
 _RETRY = {"Retry-After": "1"}
 Found = TypeVar("Found")
-
-
-class Reply(msgspec.Struct, omit_defaults=True):
-    """One answer of ``POST /predict``; see :class:`capstone_lib.Predictions` for its members."""
-
-    id: str
-    score: float
-    label: Any
-    uncertainty: float
-    prediction_set: list[Any]
-    review: bool
-    model: str
-    version: str
-    route: str
-    explanation: Any = None
-    warnings: Sequence[Refusal] = ()
-
-
-_ENCODE = msgspec.json.Encoder().encode
 
 
 class Service:
@@ -68,6 +47,17 @@ class Service:
         Where answers are remembered.
     keys : mapping of str to int
         The models' keys in the log, by route.
+    hybrid : Hybrid, optional
+        The nightly scores that are passed on.
+
+    Attributes
+    ----------
+    rollout : Rollout
+        In force.
+    rulings : dict of str to Ruling
+        What reviewers decided, by id; replaced when it changes.
+    replicas_wanted : int or None
+        How many processes somebody has asked for.
     """
 
     def __init__(
@@ -78,26 +68,48 @@ class Service:
         limits: Limits,
         log: "AuditLog | None" = None,
         keys: dict[str, int] | None = None,
+        hybrid: Hybrid | None = None,
     ) -> None:
         self.routes, self.metrics, self.limits, self.log = routes, metrics, limits, log
+        self.hybrid = hybrid
         self.rollout = Rollout()
+        self.rulings: dict[str, Ruling] = {}
+        self.replicas_wanted: int | None = None
         self.in_flight = 0
-        self.reader = RecordReader(routes.schema, gate=self._gate, max_rows=limits.max_rows)
+        self.reader = RecordReader(
+            routes.schema,
+            gate=self._gate,
+            max_rows=limits.max_rows,
+            may_look_up=hybrid is not None,
+        )
         keys = keys or {}
         self._lanes = {
             model.route: Lane(model, keys.get(model.route, 0), self._settle)
             for model in routes.models
         }
+        self._nightly = Lane(passing_on(routes.stable), keys.get("stable", 0), self._settle)
         self._helper = ThreadPoolExecutor(1, thread_name_prefix="capstone-scoring")
 
     def _gate(self, case: str) -> Schema:
         model = self.routes.choose(self.rollout, case)
         return (model.artifact or self.routes.artifact).schema
 
-    def _lane(self, record: Record) -> Lane:
-        """Where a row is scored. A gate that the row has passed stays the one that counts."""
-        lane = self._lanes[self.routes.choose(self.rollout, record.id).route]
-        artifact = lane.model.artifact
+    def _lane(self, record: Record) -> Lane | None:
+        """Where a row is answered; None if that takes features, and there are none.
+
+        A gate that the row has passed stays the one that counts.
+        """
+        model = self.routes.choose(self.rollout, record.id)
+        if self.hybrid is not None:
+            found = self.hybrid.find(record, model)
+            if not isinstance(found, str):
+                record.hit, record.values = found, found.answer
+                return self._nightly
+            record.miss = found
+            if not record.values:
+                return None
+        lane = self._lanes[model.route]
+        artifact = model.artifact
         if record.schema is None or artifact is None or artifact.schema is record.schema:
             return lane
         return next(
@@ -105,6 +117,23 @@ class Service:
             for one in self._lanes.values()
             if one.model.artifact is not None and one.model.artifact.schema is record.schema
         )
+
+    def _lanes_of(self, records: Sequence[Record], *, pointer: str) -> list[Lane]:
+        """Where rows are answered; ``pointer`` says where a row stands in the body."""
+        lanes = [self._lane(record) for record in records]
+        lacking = [
+            no_score(record, pointer=pointer.format(place))
+            for place, record in enumerate(records)
+            if lanes[place] is None
+        ]
+        if lacking:
+            raise ProblemError(
+                404,
+                "there is no fresh nightly score of what was asked about without features: "
+                f"{len(lacking):,} of {len(records):,}",
+                errors=lacking,
+            )
+        return [lane for lane in lanes if lane is not None]
 
     def admit(self) -> None:
         """Refuse at once what could not be answered in time, or not be remembered.
@@ -146,8 +175,11 @@ class Service:
         record = self.reader.read_quickly(body)
         if record is None or record.explain:
             return False
+        lane = self._lane(record)
+        if lane is None:
+            return False
         self.in_flight += 1
-        self._lane(record).queue(record, ticket.started, ticket)
+        lane.queue(record, ticket.started, ticket)
         return True
 
     async def predict(self, body: bytes, started: float) -> bytes:
@@ -169,9 +201,10 @@ class Service:
                 loop = asyncio.get_running_loop()
                 found = await loop.run_in_executor(self._helper, self.reader.read, body)
             if isinstance(found, Record):
+                (lane,) = self._lanes_of([found], pointer="")
                 if found.explain:
-                    return (await self._aside([found], started))[0]
-                return await _kept(self._lane(found).ask(found, started))
+                    return (await self._aside([found], [lane], started))[0]
+                return await _kept(lane.ask(found, started))
             replies = await self.answer_all(found, started)
             return b'{"predictions":[' + b",".join(replies) + b"]}"
         finally:
@@ -179,14 +212,14 @@ class Service:
 
     async def answer_all(self, records: list[Record], started: float) -> list[bytes]:
         """Answer many rows in order: few on the loop, many (or explained ones) aside."""
+        lanes = self._lanes_of(records, pointer="/instances/{}")
         if len(records) > _ON_THE_LOOP or any(record.explain for record in records):
-            return await self._aside(records, started)
-        asked = (self._lane(record).ask(record, started) for record in records)
-        return await _kept(asyncio.gather(*asked))
+            return await self._aside(records, lanes, started)
+        pairs = zip(lanes, records, strict=True)
+        return await _kept(asyncio.gather(*(lane.ask(record, started) for lane, record in pairs)))
 
-    async def _aside(self, records: list[Record], started: float) -> list[bytes]:
+    async def _aside(self, records: list[Record], lanes: list[Lane], started: float) -> list[bytes]:
         """Score in a thread, so that the single rows of others do not wait."""
-        lanes = [self._lane(record) for record in records]
         loop = asyncio.get_running_loop()
         answers = await loop.run_in_executor(self._helper, score_aside, records, lanes)
         replies: list[bytes] = [b""] * len(records)
@@ -203,7 +236,9 @@ class Service:
                 replies[place] = reply
         return replies
 
-    async def infer(self, columns: Any, case: str, started: float) -> tuple[Model, Predictions]:
+    async def infer(
+        self, columns: Any, case: str, started: float
+    ) -> tuple[Model, Predictions, dict[str, Any]]:
         """Answer many rows given column by column, as the Open Inference Protocol has them.
 
         Parameters
@@ -217,8 +252,8 @@ class Service:
 
         Returns
         -------
-        (Model, Predictions)
-            Who answered, and what.
+        (Model, Predictions, dict)
+            Who answered, what, and what else is to be said of it.
 
         Raises
         ------
@@ -230,44 +265,34 @@ class Service:
         try:
             case = case or self.reader.new_id()
             lane = self._lanes[self.routes.choose(self.rollout, case).route]
-            records = self._records(
-                columns, case, (lane.model.artifact or self.routes.artifact).schema
-            )
+            schema = (lane.model.artifact or self.routes.artifact).schema
+            records = records_of(columns, case, schema=schema, names=self.routes.schema.names)
+            lane = self._lane_of_table(records, lane)
             loop = asyncio.get_running_loop()
             rows = [record.values for record in records]
             if len(rows) > _ON_THE_LOOP:
                 answers = await loop.run_in_executor(self._helper, lane.model.score, rows)
             else:
                 answers = lane.model.score(rows)
-            self._note(lane, records, answers, [started] * len(records))
-            return lane.model, _predictions(answers, self.routes.artifact.classes)
+            rulings = self._rulings(records)
+            self._note(lane, records, answers, [started] * len(records), rulings=rulings)
+            pairs = zip(answers, rulings or itertools.repeat(None), strict=rulings is not None)
+            given = predictions_of([ruled(*pair) for pair in pairs], self.routes.artifact.classes)
+            return lane.model, given, said_beside(lane.model, records, rulings)
         finally:
             self.in_flight -= 1
 
-    def _records(self, columns: Any, case: str, schema: Schema) -> list[Record]:
-        """Rows of a table that passed the gate as a whole."""
-        try:
-            checked = schema.check(columns)
-            checked.raise_for_errors()
-        except SchemaError as error:
-            refused = [problem for problem in error.problems if problem.severity == "error"]
-            raise ProblemError(
-                422,
-                "the request does not fit the model's schema",
-                errors=field_errors(refused, pointer="/inputs"),
-            ) from error
-        names = self.routes.schema.names
-        table = [checked.columns[name].tolist() for name in names]
-        many = len(checked) > 1
-        return [
-            Record(
-                [scorable(value) for value in row],
-                dict(zip(names, row, strict=True)),
-                f"{case}/{place}" if many else case,
-                schema=schema,
-            )
-            for place, row in enumerate(zip(*table, strict=True))
-        ]
+    def _lane_of_table(self, records: list[Record], lane: Lane) -> Lane:
+        """One nightly score is passed on here too; of a table's rows nobody knows any."""
+        if self.hybrid is None:
+            return lane
+        found = [self.hybrid.find(record, lane.model) for record in records]
+        if len(records) == 1 and not isinstance(found[0], str):
+            records[0].hit, records[0].values = found[0], found[0].answer
+            return self._nightly
+        for record, one in zip(records, found, strict=True):
+            record.miss = one if isinstance(one, str) else "unknown"
+        return lane
 
     def _settle(
         self,
@@ -278,14 +303,15 @@ class Service:
         reasons: Sequence[Any] | None = None,
     ) -> list[bytes]:
         """Count and log answers, and write the replies."""
-        self._note(lane, records, answers, started, reasons)
-        name, version, route = lane.model.name, lane.model.version, lane.model.route
-        return [
-            _ENCODE(Reply(record.id, *answer, name, version, route, reason, record.warnings))
-            for record, answer, reason in zip(
-                records, answers, reasons or itertools.repeat(None), strict=reasons is not None
-            )
-        ]
+        rulings = self._rulings(records)
+        self._note(lane, records, answers, started, reasons, rulings=rulings)
+        why = reasons or itertools.repeat(None)
+        return write_replies(lane.model, records, answers, reasons=why, rulings=rulings)
+
+    def _rulings(self, records: Sequence[Record]) -> list[Ruling | None] | None:
+        """What reviewers decided about these rows; None if there is no ruling at all."""
+        rulings = self.rulings
+        return [rulings.get(record.id) for record in records] if rulings else None
 
     def _note(
         self,
@@ -294,6 +320,7 @@ class Service:
         answers: Sequence[Answer],
         started: Sequence[float],
         reasons: Sequence[Any] | None = None,
+        rulings: Sequence[Ruling | None] | None = None,
     ) -> None:
         """Count answers, hand them to the log, and have them scored beside if that is asked."""
         model = lane.model
@@ -305,8 +332,12 @@ class Service:
             model.version,
             seconds=seconds,
             scores=[answer.score for answer in answers],
-            reviews=sum(answer.review for answer in answers),
+            reviews=sum(answer.review for answer in answers)
+            if rulings is None
+            else sum(ruled(*pair).review for pair in zip(answers, rulings, strict=True)),
         )
+        if self.hybrid is not None and model.route != "shadow":
+            self.metrics.looked_up([(record.hit, record.miss) for record in records])
         if self.log is None:
             return
         clock = time.time()
@@ -314,9 +345,11 @@ class Service:
             [
                 (record.id, clock - took, lane.key, model.route, record.features, answer.score,
                  answer.label, answer.uncertainty, answer.prediction_set, answer.review,
-                 took * 1000, reason)
-                for record, answer, took, reason in zip(
-                    records, answers, seconds, reasons or itertools.repeat(None), strict=False
+                 took * 1000, reason, record.hit and record.hit.run_key, record.miss,
+                 ruling and ruling.key)
+                for record, answer, took, reason, ruling in zip(
+                    records, answers, seconds, reasons or itertools.repeat(None),
+                    rulings or itertools.repeat(None), strict=False,
                 )
             ]
         )  # fmt: skip
@@ -339,8 +372,10 @@ class Service:
         return Gauges(self.in_flight, self.log.waiting, self.log.written)
 
     def close(self) -> None:
-        """Let go of the helping thread."""
+        """Let go of the helping threads."""
         self._helper.shutdown(wait=True, cancel_futures=True)
+        if self.hybrid is not None:
+            self.hybrid.close()
 
 
 async def _kept(answer: "asyncio.Future[Found]") -> "Found":
@@ -351,17 +386,3 @@ async def _kept(answer: "asyncio.Future[Found]") -> "Found":
         if answer.done() and not answer.cancelled():
             return answer.result()
         raise
-
-
-def _predictions(answers: Sequence[Answer], classes: tuple[Any, ...]) -> Predictions:
-    labels = [answer.label for answer in answers]
-    return Predictions(
-        score=np.array([answer.score for answer in answers], dtype=np.float32),
-        label=np.array(labels, dtype=object if isinstance(classes[0], str) else None),
-        uncertainty=np.array([answer.uncertainty for answer in answers], dtype=np.float32),
-        prediction_set=np.array(
-            [[name in answer.prediction_set for name in classes] for answer in answers]
-        ),
-        review=np.array([answer.review for answer in answers]),
-        classes=classes,
-    )

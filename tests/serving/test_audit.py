@@ -379,50 +379,15 @@ def test_an_interpreter_that_ends_without_stop_writes_what_waits(store, file):
     assert len(store.requests()) == 700
 
 
-def _change(path, share):
-    with open_store(path) as store:
-        store.change_rollout(who="another process", why="a test", canary_share=share)
-
-
-def test_a_change_of_the_rollout_is_told_to_every_process_soon(store, file):
-    seen = []
-    log = AuditLog(store, on_rollout=lambda rollout: seen.append((time.monotonic(), rollout)))
-    log.start()
-    context = multiprocessing.get_context("spawn")
-    for share in (0.25, 0.5):
-        process = context.Process(target=_change, args=(file, share))
-        process.start()
-        process.join()
-        changed = time.monotonic()
-        until(lambda share=share: seen and seen[-1][1].canary_share == share)
-        assert seen[-1][0] < changed + 5
-    log.stop()
-
-    assert [rollout.canary_share for _, rollout in seen] == [0.25, 0.5]
-
-
-def test_a_rollout_of_before_is_told_at_the_start_and_the_default_is_not(store):
-    seen = []
-    for expected in (0, 1):
-        log = AuditLog(store, every_s=0.01, on_rollout=seen.append)
-        log.start()
-        log.put(entries(0, 1))
-        until(lambda log=log: log.written == 1)
-        log.stop()
-        assert len(seen) == expected
-        store.change_rollout(who="Ada", why="a test", paused=True)
-
-
-def test_a_listener_that_fails_is_told_again_and_the_log_goes_on(store):
+def test_what_fails_at_a_turn_is_called_again_and_the_log_goes_on(store):
     calls = []
 
-    def listen(rollout):
-        calls.append(rollout)
+    def look():
+        calls.append(1)
         if len(calls) < 3:
             raise KeyError("not yet")
 
-    store.change_rollout(who="Ada", why="a test", shadow=True)
-    log = AuditLog(store, every_s=0.05, on_rollout=listen)
+    log = AuditLog(store, every_s=0.05, on_turn=look)
     log.start()
     until(lambda: "KeyError" in log.failing)
     log.put(entries(0, 10))
@@ -430,4 +395,4 @@ def test_a_listener_that_fails_is_told_again_and_the_log_goes_on(store):
     until(lambda: not log.failing)
     log.stop()
 
-    assert len(calls) == 3
+    assert len(calls) >= 3

@@ -7,6 +7,7 @@ schema, made-up requests right and wrong, and sequences along the links of the a
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,20 @@ def test_the_interface_is_as_it_is_described(artifact, tmp_path, capfd):
     limits = cap.Limits(max_rows=20, timeout_s=30)
     with cap.serve(artifact, store=tmp_path / "store.db", limits=limits) as endpoint:
         assert run(endpoint.url, 3, tmp_path) > 200
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("artifact", ["text"], indirect=True)
+def test_passing_nightly_scores_on_it_is_as_it_is_described(artifact, tmp_path, capfd):
+    limits = cap.Limits(max_rows=20, timeout_s=30)
+    people = pd.DataFrame({**MODELS["text"][0], "row_id": ["0", "case-1", *"abcdefgh"] * 24})
+    people = people.drop_duplicates("row_id")
+    with cap.open_store(tmp_path / "store.db") as store:
+        day = datetime.now(UTC).date()
+        cap.score_batch(artifact, people, store=store, as_of=day, id="row_id")
+        with cap.serve(artifact, store=store, limits=limits, hybrid="7d") as endpoint:
+            assert run(endpoint.url, 3, tmp_path) > 200
+        assert (store.requests()["route"] == "batch").any()
     assert capfd.readouterr().err == ""
 
 

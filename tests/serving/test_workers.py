@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 
 import psutil
 import pytest
@@ -18,6 +19,9 @@ from scipy.stats import binom
 
 import capstone_lib as cap
 from capstone_lib.serving.routes import draw
+from capstone_lib.store.alert_tables import scale_requests
+from capstone_lib.store.engine import writing
+from capstone_lib.store.overrides import add_override
 
 SOON_S = 40
 
@@ -179,6 +183,82 @@ def test_a_change_of_the_rollout_reaches_both_and_cases_stay_with_their_model(
         assert max(took) < 10  # a second is promised; a busy machine is not
         store.change_rollout(who="alert", why="too slow", route="degraded")
         wait_until(lambda: follows("x", "degraded"))
+
+
+def test_a_pause_a_degraded_route_and_an_override_reach_both(served, rows, store_url):
+    """As an alert and a reviewer do it: both workers follow within two seconds."""
+    with contextlib.ExitStack() as stack, cap.open_store(store_url) as store:
+        both = served.connections_to_both(stack)
+
+        def follow(**what):
+            begun = time.monotonic()
+            wait_until(
+                lambda: all(
+                    what.items() <= served.predict(rows[0], "17", one).items() for one in both
+                )
+            )
+            return time.monotonic() - begun
+
+        took = []
+        for _ in range(3):
+            store.change_rollout(who="test", why="a trial", canary_share=1.0, route="stable")
+            store.change_rollout(who="test", why="on with it", paused=False)
+            follow(route="canary")
+            store.change_rollout(who="alert", why="drift", paused=True)
+            took.append(follow(route="stable"))
+            store.change_rollout(who="alert", why="too many false positives", route="degraded")
+            took.append(follow(route="degraded"))
+        model = served.predict(rows[0], "17", both[0])
+        for label, reviewer in (("yes", "Ada"), ("no", "Bea")):
+            with writing(store.engine) as connection:
+                add_override(connection, row_id="17", label=label, reviewer=reviewer)
+            took.append(follow(label=label, decided_by=reviewer, review=False))
+        with writing(store.engine) as connection:
+            add_override(connection, row_id="17", label=None, reviewer="Ada")
+        took.append(follow(**model))
+        for one in both:
+            assert served.predict(rows[0], "17", one) == model
+        print("seconds until both follow:", [round(one, 2) for one in took])
+        assert sorted(took)[len(took) // 2] < 2  # of a busy machine not every one is asked
+
+
+def test_the_replicas_that_are_wanted_are_told_by_both(served, store_url):
+    def ask(replicas):
+        with writing(store.engine) as connection:
+            connection.execute(
+                scale_requests.insert().values(
+                    asked_at="2026-01-01T00:00:00", replicas=replicas, who="alert", why="p99"
+                )
+            )
+
+    with contextlib.ExitStack() as stack, cap.open_store(store_url) as store:
+        both = served.connections_to_both(stack)
+        key = ("capstone_replicas_wanted",)
+        assert all(key not in served.counts(one) for one in both)
+        for wanted in (3, 1):
+            ask(wanted)
+            for one in both:
+                wait_until(lambda one=one, n=wanted: served.counts(one).get(key) == n)
+
+
+def test_both_pass_nightly_scores_on_and_count_them_together(
+    model_path, artifact, people, store_url, rows, tmp_path
+):
+    nightly = people[:50].assign(row_id=range(50))
+    day = datetime.now(UTC).date()
+    cap.score_batch(artifact, nightly, store=store_url, as_of=day, id="row_id")
+    found = Served(model_path, "--store", store_url, "--hybrid", "2d", folder=tmp_path)
+    with found.process, contextlib.ExitStack() as stack:
+        both = found.connections_to_both(stack)
+        answers = [found.predict(rows[k], str(k), both[k % 2]) for k in range(80)]
+        assert [one["route"] for one in answers] == ["batch"] * 50 + ["stable"] * 30
+        for one in both:
+            wait_until(lambda one=one: found.counts(one).get(("capstone_hybrid_hits_total",)) == 50)
+            assert found.counts(one)["capstone_hybrid_misses_total", "unknown"] == 30
+            assert found.counts(one)["capstone_hybrid_ids",] == 50
+        assert found.stop() == (0, "")
+    with cap.open_store(store_url) as store:
+        assert (store.requests()["route"] == "batch").sum() == 50
 
 
 def test_a_worker_that_dies_is_replaced(served, rows):
