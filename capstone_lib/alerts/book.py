@@ -100,6 +100,17 @@ class AlertBook:
             rows = [dict(row) for row in found]
         return frame_of(rows, alerts.c.keys(), times=_TIMES)
 
+    def find(self, alert_id: str) -> dict[str, Any]:
+        """One alert as the store has it; its times are ISO text, UTC.
+
+        Raises
+        ------
+        AlertError
+            If there is no such alert.
+        """
+        with reading(self._engine) as connection:
+            return dict(_find(connection, alert_id)._mapping)
+
     def actions(self, alert_id: str | None = None) -> list[ActionRecord]:
         """What was done, or is still to be done, because of one alert or of all; oldest first."""
         with reading(self._engine) as connection:

@@ -103,10 +103,13 @@ class Mixtures:
 
     def _run(self, joined: dict[str, np.ndarray], start: int) -> np.ndarray:
         feed = {name: values[start : start + TILE] for name, values in joined.items()}
+        n_rows = len(next(iter(feed.values())))
+        if n_rows == 1:  # a linear model's last bit is another for a row alone
+            feed = {name: np.concatenate([values, values]) for name, values in feed.items()}
         if self._rule is not None:
-            feed |= self._any_group(len(next(iter(feed.values()))))
+            feed |= self._any_group(max(n_rows, 2))
         found: np.ndarray = self._session.run(self._output, feed)[0]
-        return found
+        return found[:n_rows]
 
     def _any_group(self, n_rows: int) -> dict[str, np.ndarray]:
         """The rule's inputs: it has a say in the label, and none in the score."""

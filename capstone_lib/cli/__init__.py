@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from capstone_lib import __version__
+from capstone_lib.cli.alerts import alerts
 from capstone_lib.cli.doctor import doctor
 from capstone_lib.cli.inspect import inspect
 from capstone_lib.cli.lab import lab
@@ -38,7 +39,7 @@ def capstone(debug: bool) -> None:
     """
 
 
-for command in (run, lab, doctor, inspect, score, serve, loadtest, monitor):
+for command in (run, lab, doctor, inspect, score, serve, loadtest, monitor, alerts):
     capstone.add_command(command)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    and_,
+    case,
     delete,
     func,
     insert,
@@ -34,12 +34,13 @@ from capstone_lib.store.review_tables import case_decisions, cases, overrides
 __all__ = [
     "add",
     "decide",
+    "first",
     "hold",
     "label_of",
     "mark_seen",
     "of_alert",
+    "open_to",
     "put_back",
-    "said_by",
     "take_turn",
     "withdraw",
 ]
@@ -81,36 +82,39 @@ def withdraw(connection: Connection, alert_id: str, *, at: float) -> int:
 
 def hold(connection: Connection, reviewer: str, *, at: float, until: float) -> Any:
     """Give a reviewer the case they have, or else the first that is free; None if there is none."""
-    mine = and_(cases.c.closed_at.is_(None), ~said_by(reviewer))
-    held = connection.execute(
-        select(cases).where(mine, cases.c.reviewer == reviewer).limit(1).with_for_update()
-    ).one_or_none()
-    if held is not None and held.held_until > at:
-        return _give(connection, held.case_id, reviewer, until, seen_at=held.seen_at)
-    free = or_(cases.c.reviewer.is_(None), cases.c.held_until <= at, cases.c.reviewer == reviewer)
-    order = (cases.c.priority.desc(), cases.c.opened_at, cases.c.case_id)
-    query = select(cases.c.case_id).where(mine, free).order_by(*order).limit(1)
-    chosen = held.case_id if held is not None else connection.execute(
-        query.with_for_update(skip_locked=True)
-    ).scalar()  # fmt: skip
-    return None if chosen is None else _give(connection, chosen, reviewer, until, seen_at=None)
-
-
-def _give(
-    connection: Connection, case_id: str, reviewer: str, until: float, *, seen_at: float | None
-) -> Any:
-    values = {"reviewer": reviewer, "held_until": until, "seen_at": seen_at}
-    query = update(cases).where(cases.c.case_id == case_id).values(values).returning(cases)
+    row = first(connection, reviewer, at=at, keep=True)
+    if row is None:
+        return None
+    # who comes back in time goes on; after that the clock starts again
+    goes_on = row.reviewer == reviewer and row.held_until > at
+    values = {"held_until": until, "reviewer": reviewer}
+    values["seen_at"] = row.seen_at if goes_on else None
+    query = update(cases).where(cases.c.case_id == row.case_id).values(values).returning(cases)
     return connection.execute(query).one()
 
 
-def said_by(reviewer: str) -> ColumnElement[bool]:
-    """Whether a reviewer has decided the case."""
-    return (
+def first(connection: Connection, reviewer: str, *, at: float, keep: bool = False) -> Any:
+    """The row of the case that is a reviewer's turn: their own, or the first that is free.
+
+    Kept from others until the transaction's end, if so asked.
+    """
+    mine = case((cases.c.reviewer == reviewer, 0), else_=1)
+    order = (mine, cases.c.priority.desc(), cases.c.opened_at, cases.c.case_id)
+    query = select(cases).where(*open_to(reviewer, at=at)).order_by(*order).limit(1)
+    if keep:
+        query = query.with_for_update(skip_locked=True)
+    return connection.execute(query).one_or_none()
+
+
+def open_to(reviewer: str, *, at: float) -> tuple[ColumnElement[bool], ...]:
+    """What a case must be for a reviewer to be given it."""
+    free = or_(cases.c.reviewer.is_(None), cases.c.held_until <= at, cases.c.reviewer == reviewer)
+    said = (
         select(case_decisions.c.case_id)
         .where(case_decisions.c.case_id == cases.c.case_id, case_decisions.c.reviewer == reviewer)
         .exists()
     )
+    return cases.c.closed_at.is_(None), free, ~said
 
 
 def label_of(connection: Connection, case_id: str) -> Any:

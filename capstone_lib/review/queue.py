@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, and_, func, or_, select, update
+from sqlalchemy import Table, func, select, update
 
 from capstone_lib.errors import ReviewError
 from capstone_lib.review import desk, filling
@@ -225,6 +225,13 @@ class ReviewQueue:
             row = desk.hold(connection, name, at=at, until=at + self.lease_s)
             return None if row is None else read_case(row)
 
+    def peek(self, reviewer: str = "") -> Case | None:
+        """The case that :meth:`next` would give, without giving it; empty for any reviewer."""
+        name = _name(reviewer) if reviewer.strip() else ""
+        with reading(self._engine) as connection:
+            row = desk.first(connection, name, at=self._clock())
+            return None if row is None else read_case(row)
+
     def see(self, case: Case) -> Case:
         """Remember when the reviewer saw the case they have; the first time counts."""
         with writing(self._engine) as connection:
@@ -292,11 +299,8 @@ class ReviewQueue:
 
     def waiting(self, reviewer: str) -> int:
         """How many cases this reviewer could be given, the one they have among them."""
-        name, at = _name(reviewer), self._clock()
-        free = or_(cases.c.reviewer.is_(None), cases.c.held_until <= at, cases.c.reviewer == name)
-        query = select(func.count()).select_from(cases).where(
-            and_(cases.c.closed_at.is_(None), free, ~desk.said_by(name))
-        )  # fmt: skip
+        wanted = desk.open_to(_name(reviewer), at=self._clock())
+        query = select(func.count()).select_from(cases).where(*wanted)
         with reading(self._engine) as connection:
             return int(connection.execute(query).scalar_one())
 

@@ -33,9 +33,8 @@ def components(artifact: Artifact, limits: Limits, *, hybrid: bool = False) -> d
         "Records": _records(limits, hybrid=hybrid),
         "Answer": _answer(artifact),
         "Answers": _object({"predictions": _list(_ref("Answer"), minItems=1)}),
-        "Reason": _object(
-            {"feature": _TEXT, "value": {}, "effect": {"type": "number"}, "text": _TEXT}
-        ),
+        "Explanation": _explanation(artifact),
+        "Reason": _reason(),
         "Warning": _refusal("Something the model can bear."),
         "Refusal": _refusal("One thing that is wrong."),
         "Problem": _problem(),
@@ -207,10 +206,7 @@ def _answer(artifact: Artifact) -> dict[str, Any]:
                 "description": "Which model answered: stable, canary or degraded; or batch, where "
                 "a nightly score is passed on.",
             },
-            "explanation": {
-                **_list(_ref("Reason")),
-                "description": "What moved the score most, if it was asked for.",
-            },
+            "explanation": _ref("Explanation"),
             "warnings": _list(_ref("Warning")),
             "decided_by": {
                 **_TEXT,
@@ -228,6 +224,49 @@ def _answer(artifact: Artifact) -> dict[str, Any]:
             },
         },
         optional=("explanation", "warnings", "decided_by", "as_of", "age_s"),
+    )
+
+
+def _explanation(artifact: Artifact) -> dict[str, Any]:
+    number = {"type": "number"}
+    return _object(
+        {
+            "method": _TEXT,
+            "version": {"type": "integer", "description": "Of the method."},
+            "base": {**number, "description": "The score of the people compared with, on average."},
+            "background": {**_TEXT, "description": "The SHA-256 of the people compared with."},
+            "seed": {"type": "integer"},
+            "error": {
+                **number,
+                "minimum": 0,
+                "description": "How far off an effect is (root mean square, measured at export).",
+            },
+            "reasons": {
+                **_list(_ref("Reason")),
+                "description": "What moved the score most, the strongest first.",
+            },
+            "others": {
+                **number,
+                "description": "The effects of all other columns: base, reasons and others add up "
+                "to the score.",
+            },
+            "label": {**_label(artifact.classes), "description": "Whose probability is explained."},
+        },
+        optional=("label",),
+        description="Why the score is what it is, if it was asked for.",
+    )
+
+
+def _reason() -> dict[str, Any]:
+    number = {"type": "number"}
+    return _object(
+        {
+            "feature": _TEXT,
+            "value": {},
+            "effect": {**number, "description": "In units of the score."},
+            "error": {**number, "minimum": 0},
+            "text": _TEXT,
+        }
     )
 
 

@@ -5,11 +5,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from capstone_lib.artifact.rows import Answer
-from capstone_lib.explain import explain_row
+from capstone_lib.explain import Explainer
+from capstone_lib.serving.problems import Refusal
 from capstone_lib.serving.record import Record
 from capstone_lib.serving.routes import Model
 
 __all__ = ["Lane", "score_aside"]
+
+_TOGETHER = 16  # rows explained in one call: more are not faster, and take more memory
+_NO_REASONS = Refusal(
+    "explain",
+    "no_reasons",
+    "explain: the model on this route has no reasons to give (it is the constant answer, or was "
+    "exported by an older version)",
+)
 
 
 class Lane:
@@ -18,6 +27,7 @@ class Lane:
     def __init__(self, model: Model, key: int, settle: Callable[..., list[bytes]]) -> None:
         self.model, self.key = model, key
         self._settle = settle
+        self.explainer = _explainer(model)
         self._waiting: list[tuple[Record, float, Any]] = []
 
     def ask(self, record: Record, started: float) -> "asyncio.Future[bytes]":
@@ -55,6 +65,12 @@ class Lane:
             future.set_result(reply)
 
 
+def _explainer(model: Model) -> Explainer | None:
+    if model.artifact is None or model.artifact.background is None:
+        return None
+    return Explainer(model.artifact, names=[column.name for column in model.columns])
+
+
 def score_aside(records: Sequence[Record], lanes: Sequence[Lane]) -> list[tuple[Answer, Any]]:
     """Score rows, each by its lane's model, and explain those that ask for it."""
     answers: list[Any] = [None] * len(records)
@@ -62,9 +78,29 @@ def score_aside(records: Sequence[Record], lanes: Sequence[Lane]) -> list[tuple[
         places = [place for place, one in enumerate(lanes) if one is lane]
         found = lane.model.score([records[place].values for place in places])
         for place, answer in zip(places, found, strict=True):
-            model, values = lane.model, records[place].values
-            why = (
-                explain_row(model.score, model.columns, values) if records[place].explain else None
-            )
-            answers[place] = (answer, why)
+            answers[place] = (answer, None)
+        asking = [place for place in places if records[place].explain]
+        for place, why in zip(asking, _reasons(lane, records, answers, asking), strict=True):
+            answers[place] = (answers[place][0], why)
     return answers
+
+
+def _reasons(
+    lane: Lane, records: Sequence[Record], answers: Sequence[Any], asking: Sequence[int]
+) -> list[Any]:
+    """Why these records were answered so, a few of them in one call of the model."""
+    if not asking:
+        return []
+    if lane.explainer is None:
+        for place in asking:
+            records[place].warnings = (*records[place].warnings, _NO_REASONS)
+        return [None] * len(asking)
+    out: list[Any] = []
+    for start in range(0, len(asking), _TOGETHER):
+        some = asking[start : start + _TOGETHER]
+        found = lane.explainer(
+            [records[place].values for place in some],
+            labels=[answers[place][0].label for place in some],
+        )
+        out += [one.to_dict() for one in found]
+    return out

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ import pytest
 
 import capstone_lib as cap
 from capstone_lib.errors import ArtifactError, CapstoneError, EndpointError, StoreError
+from capstone_lib.explain import explain_row
 
 MODES = ("thread", "process")
 SOON_S = 30
@@ -336,32 +338,39 @@ def test_answers_that_cannot_be_written_are_told_when_it_stops(mode, model_path,
     assert "17" in "".join(path.read_text() for path in tmp_path.glob("*spill*"))
 
 
-def test_an_explanation_is_what_the_artifact_says_of_other_values(artifact, people):
+def test_an_explanation_is_what_the_artifact_gives_without_an_endpoint(artifact, people):
     with cap.serve(artifact) as endpoint:
         for k in range(3):
-            answer = endpoint.predict(people.iloc[k], explain=True)
-            first = answer["explanation"][0]
-            effects = {name: effect_of(artifact, people.iloc[k], name) for name in people}
-            strongest = max(effects, key=lambda name: abs(effects[name]))
-            assert first["feature"] == strongest
-            assert first["effect"] == pytest.approx(effects[strongest], abs=1e-6)
+            row = people.iloc[k]
+            why = endpoint.predict(row, explain=True)["explanation"]
+            assert why == explain_row(artifact, row).to_dict()
+            total = why["base"] + sum(one["effect"] for one in why["reasons"]) + why["others"]
+            assert total == pytest.approx(score_of(artifact, {**row}), abs=1e-7)
 
 
-def effect_of(artifact, row, name):
-    """The score less its mean over eight other values of the column, one question each."""
-    column = artifact.schema[name]
-    if column.categories is not None:
-        others = list(column.categories)
-    elif column.kind == "boolean":
-        others = [False, True]
-    else:
-        others = np.linspace(column.minimum, column.maximum, 9).tolist()
-        others = [round(one) for one in others] if column.kind == "integer" else others
-    others = [one for one in others if one != row[name]]
-    if len(others) > 8:
-        others = [others[round(k)] for k in np.linspace(0, len(others) - 1, 8)]
-    scores = [score_of(artifact, {**row, name: other}) for other in others]
-    return score_of(artifact, {**row}) - np.mean(scores)
+def test_many_are_explained_at_once_each_as_if_alone(artifact, people, rows):
+    records = [{"features": rows[k], "explain": k % 3 != 0} for k in range(40)]
+    with cap.serve(artifact) as endpoint:
+        request = urllib.request.Request(
+            f"{endpoint.url}/predict",
+            json.dumps({"instances": records}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=SOON_S) as response:
+            found = json.load(response)["predictions"]
+    for k, answer in enumerate(found):
+        expected = explain_row(artifact, people.iloc[k]).to_dict() if k % 3 else None
+        assert answer.get("explanation") == expected
+
+
+def test_the_constant_answer_has_no_reasons_and_says_so(artifact, rows, tmp_path):
+    store = str(tmp_path / "s.db")
+    with cap.open_store(store) as opened:
+        opened.change_rollout(who="a test", why="no fallback", route="degraded")
+    with cap.serve(artifact, store=store) as endpoint:
+        answer = endpoint.predict(rows[0], explain=True)
+    assert "explanation" not in answer
+    assert [one["code"] for one in answer["warnings"]] == ["no_reasons"]
 
 
 def score_of(artifact, row):
