@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     )
     from capstone_lib.batch import BatchRun, score_batch
     from capstone_lib.data import Census, Flights, load_census, load_flights
+    from capstone_lib.decide import (
+        Advice,
+        ArchitectureTable,
+        UseCase,
+        advise,
+        compare_architectures,
+    )
     from capstone_lib.loadtest import LoadTest, load_test
     from capstone_lib.monitoring import (
         DriftReport,
@@ -36,7 +43,9 @@ if TYPE_CHECKING:
     from capstone_lib.store import Store, open_store
 
 _HOME = {
+    "Advice": "decide",
     "Alert": "alerts",
+    "ArchitectureTable": "decide",
     "Artifact": "artifact",
     "BatchRun": "batch",
     "Census": "data",
@@ -53,8 +62,11 @@ _HOME = {
     "ReviewQueue": "review",
     "Schema": "schema",
     "Store": "store",
+    "UseCase": "decide",
     "Window": "monitoring",
+    "advise": "decide",
     "audit_fairness": "monitoring",
+    "compare_architectures": "decide",
     "compare_routes": "serving",
     "detect_drift": "monitoring",
     "evaluate_alerts": "alerts",
@@ -72,7 +84,9 @@ _HOME = {
 }
 
 __all__ = [
+    "Advice",
     "Alert",
+    "ArchitectureTable",
     "Artifact",
     "BatchRun",
     "Census",
@@ -89,8 +103,11 @@ __all__ = [
     "ReviewQueue",
     "Schema",
     "Store",
+    "UseCase",
     "Window",
+    "advise",
     "audit_fairness",
+    "compare_architectures",
     "compare_routes",
     "detect_drift",
     "evaluate_alerts",
