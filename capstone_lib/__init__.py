@@ -9,7 +9,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from capstone_lib.alerts import Alert, Playbook, evaluate_alerts, load_playbook
+    from capstone_lib.alerts import Alert, AlertBook, Playbook, act, evaluate_alerts, load_playbook
     from capstone_lib.artifact import (
         Artifact,
         Passport,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Alert": "alerts",
+    "AlertBook": "alerts",
     "Artifact": "artifact",
     "BatchRun": "batch",
     "Census": "data",
@@ -54,6 +55,7 @@ _HOME = {
     "Schema": "schema",
     "Store": "store",
     "Window": "monitoring",
+    "act": "alerts",
     "audit_fairness": "monitoring",
     "compare_routes": "serving",
     "detect_drift": "monitoring",
@@ -73,6 +75,7 @@ _HOME = {
 
 __all__ = [
     "Alert",
+    "AlertBook",
     "Artifact",
     "BatchRun",
     "Census",
@@ -90,6 +93,7 @@ __all__ = [
     "Schema",
     "Store",
     "Window",
+    "act",
     "audit_fairness",
     "compare_routes",
     "detect_drift",

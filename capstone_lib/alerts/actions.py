@@ -152,11 +152,28 @@ def act(
 
 
 def _begin(connection: Connection, alerts: Iterable[Alert], hands: _Hands) -> list[Task]:
-    note(connection, alerts, who=hands.who, now=hands.now)
+    found = list(alerts)
+    note(connection, found, who=hands.who, now=hands.now)
     hidden = active_silences(connection, now=hands.now)
     order = list(_ACTIONS)
-    tasks = claim(connection, silences=hidden, now=hands.now)
+    claimed = claim(connection, silences=hidden, now=hands.now)
+    mine = {one.alert_id for one in found}
+    others = [
+        task
+        for task in claimed
+        if task.alert["alert_id"] not in mine and _is_of_another_model(task, hands)
+    ]
+    release(connection, others)
+    tasks = [task for task in claimed if task not in others]
     return sorted(tasks, key=lambda task: (order.index(task.action), task.alert_key))
+
+
+def _is_of_another_model(task: Task, hands: _Hands) -> bool:
+    """An audit needs the artifact it speaks of, so one left behind waits for a run that has it."""
+    if task.action != "human_audit" or hands.artifact is None:
+        return False
+    own = (hands.artifact.name, hands.artifact.version)
+    return own != (task.alert["model"], task.alert["version"])
 
 
 def _do(task: Task, hands: _Hands) -> ActionRecord:

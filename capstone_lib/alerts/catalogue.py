@@ -140,6 +140,9 @@ def _operations() -> Iterator[tuple[str, Known]]:
     yield "freshness", Known("days since the newest batch")
     for name in ("median", "p95", "max"):
         yield f"staleness_{name}", Known("age of a score, days")
+        yield f"served_staleness_{name}", Known("age of a nightly score passed on, days")
+    yield "hybrid_hit_rate", _share("share answered with a nightly score")
+    yield "hybrid_miss_share", _share("share computed live, by why", "groups")
     yield "parity_differing_columns", Known("columns in which batch and live differ")
     yield "parity_differing_share", _share("share of rows in which they differ", "features")
 
