@@ -144,7 +144,12 @@ def _is_silenced(alert: Mapping[str, Any], silences: list[Silence], now: str) ->
     if alert["cleared_at"] is not None:
         return False
     causes = [
-        Measurement(one["name"], one["value"], feature=one["feature"], group=one["group"])
+        Measurement(
+            one["name"],
+            one["value"],
+            feature=one["feature"],
+            group=one["group"] or alert["group"],
+        )
         for one in alert["measurements"]
     ]
     at = moment_text(now)
