@@ -26,6 +26,7 @@ from capstone_lib.alerts.todo import (
     WITHDRAWN,
     Task,
     action_rows,
+    at_work,
     claim,
     fail,
     finish,
@@ -137,26 +138,22 @@ def act(
         who=who,
         now=moment(now),
     )
-    if dry_run:
-        return _rehearse(list(alerts), hands)
-    with writing(hands.engine) as connection:
-        tasks = _begin(connection, alerts, hands)
-    try:
+    with at_work() as run:
+        if dry_run:
+            return _rehearse(list(alerts), hands, run)
+        with writing(hands.engine) as connection:
+            tasks = _begin(connection, alerts, hands, run)
         messages = [task for task in tasks if task.action in _MESSAGES]
         done = [_do(task, hands) for task in tasks if task.action not in _MESSAGES]
         return done + (_tell(messages, hands) if messages else [])
-    finally:
-        if tasks:
-            with writing(hands.engine) as connection:
-                release(connection, tasks)
 
 
-def _begin(connection: Connection, alerts: Iterable[Alert], hands: _Hands) -> list[Task]:
+def _begin(connection: Connection, alerts: Iterable[Alert], hands: _Hands, run: str) -> list[Task]:
     found = list(alerts)
     note(connection, found, who=hands.who, now=hands.now)
     hidden = active_silences(connection, now=hands.now)
     order = list(_ACTIONS)
-    claimed = claim(connection, silences=hidden, now=hands.now)
+    claimed = claim(connection, run=run, silences=hidden, now=hands.now)
     mine = {one.alert_id for one in found}
     others = [
         task
@@ -275,12 +272,12 @@ class _RehearsedError(Exception):
     """Ends a transaction of which nothing shall remain."""
 
 
-def _rehearse(alerts: Sequence[Alert], hands: _Hands) -> list[ActionRecord]:
+def _rehearse(alerts: Sequence[Alert], hands: _Hands, run: str) -> list[ActionRecord]:
     """Do in a transaction what a run would, and take it all back."""
     found: list[ActionRecord] = []
     try:
         with writing(hands.engine) as connection:
-            for task in _begin(connection, alerts, hands):
+            for task in _begin(connection, alerts, hands, run):
                 said = _planned(task, hands) or _in_store(connection, task, hands)[0]
                 record = ActionRecord.of_row(
                     {**task.alert, "result": said, "error": "", "done_at": None}
