@@ -116,9 +116,9 @@ def _groups() -> Iterator[tuple[str, Known]]:
     for error, words in ERRORS.items():
         least = -_ANY if error == "mean_error" else 0.0
         yield error, Known(words, "groups", least, ends=True)
-        for part in ("difference", "lower_bound", "ratio"):
-            yield f"{error}_{part}", Known(f"{part} between groups", "features",
-                                           ends=part != "lower_bound")  # fmt: skip
+        has_ratio = error != "mean_error"  # one that may be below 0 divides nothing
+        for part, ends in (("difference", True), ("lower_bound", False), ("ratio", has_ratio)):
+            yield f"{error}_{part}", Known(f"{part} between groups", "features", ends=ends)
 
 
 def _operations() -> Iterator[tuple[str, Known]]:
