@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from capstone_lib.batch import BatchRun, score_batch
     from capstone_lib.data import Census, Flights, load_census, load_flights
+    from capstone_lib.explain import explain_batch, explain_row
     from capstone_lib.loadtest import LoadTest, load_test
     from capstone_lib.monitoring import (
         DriftReport,
@@ -60,6 +61,8 @@ _HOME = {
     "compare_routes": "serving",
     "detect_drift": "monitoring",
     "evaluate_alerts": "alerts",
+    "explain_batch": "explain",
+    "explain_row": "explain",
     "export_model": "artifact",
     "load_census": "data",
     "load_flights": "data",
@@ -98,6 +101,8 @@ __all__ = [
     "compare_routes",
     "detect_drift",
     "evaluate_alerts",
+    "explain_batch",
+    "explain_row",
     "export_model",
     "load_census",
     "load_flights",
