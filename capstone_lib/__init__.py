@@ -9,7 +9,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from capstone_lib.alerts import Alert, Playbook, evaluate_alerts, load_playbook
+    from capstone_lib.alerts import Alert, AlertBook, Playbook, act, evaluate_alerts, load_playbook
     from capstone_lib.artifact import (
         Artifact,
         Passport,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         advise,
         compare_architectures,
     )
+    from capstone_lib.explain import explain_batch, explain_row
     from capstone_lib.loadtest import LoadTest, load_test
     from capstone_lib.monitoring import (
         DriftReport,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Advice": "decide",
     "Alert": "alerts",
+    "AlertBook": "alerts",
     "ArchitectureTable": "decide",
     "Artifact": "artifact",
     "BatchRun": "batch",
@@ -64,12 +66,15 @@ _HOME = {
     "Store": "store",
     "UseCase": "decide",
     "Window": "monitoring",
+    "act": "alerts",
     "advise": "decide",
     "audit_fairness": "monitoring",
     "compare_architectures": "decide",
     "compare_routes": "serving",
     "detect_drift": "monitoring",
     "evaluate_alerts": "alerts",
+    "explain_batch": "explain",
+    "explain_row": "explain",
     "export_model": "artifact",
     "load_census": "data",
     "load_flights": "data",
@@ -86,6 +91,7 @@ _HOME = {
 __all__ = [
     "Advice",
     "Alert",
+    "AlertBook",
     "ArchitectureTable",
     "Artifact",
     "BatchRun",
@@ -105,12 +111,15 @@ __all__ = [
     "Store",
     "UseCase",
     "Window",
+    "act",
     "advise",
     "audit_fairness",
     "compare_architectures",
     "compare_routes",
     "detect_drift",
     "evaluate_alerts",
+    "explain_batch",
+    "explain_row",
     "export_model",
     "load_census",
     "load_flights",

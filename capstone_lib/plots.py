@@ -278,7 +278,8 @@ def draw_routes(
     times = [frame[name] for frame, name in ((requests, "received_at"), (changes, "changed_at"))]
     begin = min(part.min() for part in times)
     at, changed = ((part - begin).dt.total_seconds() for part in times)
-    names = [name for name in ("degraded", "canary", "stable") if name in set(requests["route"])]
+    known, seen = ("degraded", "canary", "stable", "batch"), set(requests["route"])
+    names = [name for name in known if name in seen]
     for place, name in enumerate(names):
         mine = at[requests["route"] == name]
         ax.plot(mine, [place] * len(mine), "|", color=PALETTE[place], markersize=26, alpha=0.5)

@@ -26,6 +26,7 @@ from capstone_lib.alerts.todo import (
     WITHDRAWN,
     Task,
     action_rows,
+    at_work,
     claim,
     fail,
     finish,
@@ -137,26 +138,39 @@ def act(
         who=who,
         now=moment(now),
     )
-    if dry_run:
-        return _rehearse(list(alerts), hands)
-    with writing(hands.engine) as connection:
-        tasks = _begin(connection, alerts, hands)
-    try:
+    with at_work() as run:
+        if dry_run:
+            return _rehearse(list(alerts), hands, run)
+        with writing(hands.engine) as connection:
+            tasks = _begin(connection, alerts, hands, run)
         messages = [task for task in tasks if task.action in _MESSAGES]
         done = [_do(task, hands) for task in tasks if task.action not in _MESSAGES]
         return done + (_tell(messages, hands) if messages else [])
-    finally:
-        if tasks:
-            with writing(hands.engine) as connection:
-                release(connection, tasks)
 
 
-def _begin(connection: Connection, alerts: Iterable[Alert], hands: _Hands) -> list[Task]:
-    note(connection, alerts, who=hands.who, now=hands.now)
+def _begin(connection: Connection, alerts: Iterable[Alert], hands: _Hands, run: str) -> list[Task]:
+    found = list(alerts)
+    note(connection, found, who=hands.who, now=hands.now)
     hidden = active_silences(connection, now=hands.now)
     order = list(_ACTIONS)
-    tasks = claim(connection, silences=hidden, now=hands.now)
+    claimed = claim(connection, run=run, silences=hidden, now=hands.now)
+    mine = {one.alert_id for one in found}
+    others = [
+        task
+        for task in claimed
+        if task.alert["alert_id"] not in mine and _is_of_another_model(task, hands)
+    ]
+    release(connection, others)
+    tasks = [task for task in claimed if task not in others]
     return sorted(tasks, key=lambda task: (order.index(task.action), task.alert_key))
+
+
+def _is_of_another_model(task: Task, hands: _Hands) -> bool:
+    """An audit needs the artifact it speaks of, so one left behind waits for a run that has it."""
+    if task.action != "human_audit" or hands.artifact is None:
+        return False
+    own = (hands.artifact.name, hands.artifact.version)
+    return own != (task.alert["model"], task.alert["version"])
 
 
 def _do(task: Task, hands: _Hands) -> ActionRecord:
@@ -258,12 +272,12 @@ class _RehearsedError(Exception):
     """Ends a transaction of which nothing shall remain."""
 
 
-def _rehearse(alerts: Sequence[Alert], hands: _Hands) -> list[ActionRecord]:
+def _rehearse(alerts: Sequence[Alert], hands: _Hands, run: str) -> list[ActionRecord]:
     """Do in a transaction what a run would, and take it all back."""
     found: list[ActionRecord] = []
     try:
         with writing(hands.engine) as connection:
-            for task in _begin(connection, alerts, hands):
+            for task in _begin(connection, alerts, hands, run):
                 said = _planned(task, hands) or _in_store(connection, task, hands)[0]
                 record = ActionRecord.of_row(
                     {**task.alert, "result": said, "error": "", "done_at": None}

@@ -1,6 +1,7 @@
 """An alert: what a rule has found, with its causes, in words; and the silence that hides it."""
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from html import escape
@@ -71,8 +72,8 @@ class Alert:
         return self.message.partition("\n")[0]
 
     def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON, but for numbers that are not known, which are NaN."""
-        return asdict(self) | {"severity": self.severity}
+        """Ready for JSON: numbers that are not known are None."""
+        return {**_plain(asdict(self)), "severity": self.severity, "title": self.title}
 
     def __str__(self) -> str:
         return self.message
@@ -137,6 +138,15 @@ def alert_id_of(rule: str, *about: str) -> str:
     """
     text = "\0".join((rule, *about))
     return f"{rule}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _plain(value: Any) -> Any:
+    """The same without NaN, which JSON does not know, and without tuples."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def alerts_frame(alerts: Iterable[Alert]) -> "pd.DataFrame":

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from capstone_lib.alerts.alert import Alert, Silence
 from capstone_lib.alerts.noting import Noted, active_silences, close_alert, note
 from capstone_lib.alerts.records import ActionRecord, Moment, engine_of, frame_of, moment
-from capstone_lib.alerts.tickets import close_ticket
+from capstone_lib.alerts.tickets import close_ticket, sign_off
 from capstone_lib.alerts.todo import action_rows, take_turn
 from capstone_lib.alerts.undo import undo_action
 from capstone_lib.errors import AlertError
@@ -231,7 +231,10 @@ class AlertBook:
         AlertError
             If there is no such ticket.
         """
-        close_ticket(self._engine, int(ticket), who=_named(who), now=moment(now))
+        said = {"who": _named(who), "now": moment(now)}
+        with writing(self._engine) as connection:
+            file = close_ticket(connection, int(ticket), **said)
+        sign_off(file, **said)
 
     def undo(
         self, alert_id: str, action: str, *, who: str, why: str = "", now: Moment | None = None

@@ -116,9 +116,9 @@ def _groups() -> Iterator[tuple[str, Known]]:
     for error, words in ERRORS.items():
         least = -_ANY if error == "mean_error" else 0.0
         yield error, Known(words, "groups", least, ends=True)
-        for part in ("difference", "lower_bound", "ratio"):
-            yield f"{error}_{part}", Known(f"{part} between groups", "features",
-                                           ends=part != "lower_bound")  # fmt: skip
+        has_ratio = error != "mean_error"  # one that may be below 0 divides nothing
+        for part, ends in (("difference", True), ("lower_bound", False), ("ratio", has_ratio)):
+            yield f"{error}_{part}", Known(f"{part} between groups", "features", ends=ends)
 
 
 def _operations() -> Iterator[tuple[str, Known]]:
@@ -140,6 +140,9 @@ def _operations() -> Iterator[tuple[str, Known]]:
     yield "freshness", Known("days since the newest batch")
     for name in ("median", "p95", "max"):
         yield f"staleness_{name}", Known("age of a score, days")
+        yield f"served_staleness_{name}", Known("age of a nightly score passed on, days")
+    yield "hybrid_hit_rate", _share("share answered with a nightly score")
+    yield "hybrid_miss_share", _share("share computed live, by why", "groups")
     yield "parity_differing_columns", Known("columns in which batch and live differ")
     yield "parity_differing_share", _share("share of rows in which they differ", "features")
 

@@ -4,7 +4,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +172,7 @@ def _alert(
     shown: list[tuple[State, _Cause]] = []
     for cause in causes:
         state: State = cause.held.state if cause.held.state != "quiet" else "cleared"
-        hidden = any(one.hides(rule.name, cause.measurement, now=now) for one in silences)
+        hidden = any(one.hides(rule.name, _about(cause), now=now) for one in silences)
         shown.append(("silenced" if hidden and state == "firing" else state, cause))
     gravest = min((state for state, _ in shown), key=_STATES.index)
     some = sorted((cause for state, cause in shown if state == gravest), key=_strongest)
@@ -234,6 +234,12 @@ def _scope(rule: Rule, one: Measurement) -> tuple[str, str]:
     if rule.alert_per == "rule":
         return "", ""
     return one.feature, one.group if rule.alert_per == "group" else ""
+
+
+def _about(cause: _Cause) -> Measurement:
+    """What a silence may name: of a gap between groups also the group that fares worse."""
+    one = cause.measurement
+    return replace(one, group=one.group or _worse_group(cause.told))
 
 
 def _worse_group(one: Measurement) -> str:

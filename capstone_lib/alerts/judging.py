@@ -60,15 +60,15 @@ def judge(rule: Rule, windows: Sequence[Measurement]) -> Iterator[Seen]:
     """
     known = [one for one in windows if one.is_known and one.n >= rule.min_n]
     for place, one in enumerate(known):
-        value, limit = _compared(rule, known[: place + 1])
+        value, limit = _compared(rule, known, place)
         if not (math.isnan(value) or math.isnan(limit)):
             yield Seen(one, _verdict(rule, value, limit), value, limit)
 
 
-def _compared(rule: Rule, upto: Sequence[Measurement]) -> tuple[float, float]:
-    one, threshold = upto[-1], rule.threshold
+def _compared(rule: Rule, known: Sequence[Measurement], place: int) -> tuple[float, float]:
+    one, threshold = known[place], rule.threshold
     if isinstance(threshold, BurnRate):
-        return _burning(rule, threshold, upto), threshold.burn_rate
+        return _burning(rule, threshold, known, place), threshold.burn_rate
     limit = threshold if not isinstance(threshold, NoiseFloor) else one.threshold
     if rule.comparison == "beyond":
         return _away_from_nothing(rule, one), _NAN if limit is None else limit
@@ -86,22 +86,25 @@ def _away_from_nothing(rule: Rule, one: Measurement) -> float:
     return 0.0 if spans else min(ends)
 
 
-def _burning(rule: Rule, threshold: BurnRate, upto: Sequence[Measurement]) -> float:
+def _burning(rule: Rule, threshold: BurnRate, known: Sequence[Measurement], place: int) -> float:
     """How fast the budget burns, over the short and the long time: the slower of the two."""
-    shares = [_share(rule, _since(upto, span)) for span in (threshold.short, threshold.long)]
+    spans = (threshold.short, threshold.long)
+    shares = [_share(rule, _since(known, place, seconds_of(span))) for span in spans]
     return min(shares) / threshold.budget
 
 
-def _since(upto: Sequence[Measurement], span: str) -> list[Measurement]:
-    """The newest window, and those before it that lie within a time and do not overlap."""
-    newest = upto[-1]
+def _since(known: Sequence[Measurement], place: int, seconds: int) -> list[Measurement]:
+    """A window, and those before it that lie within a time and do not overlap."""
+    newest = known[place]
     taken = [newest]
     if not (newest.window_start and newest.window_end):
         return taken
-    first = datetime.fromisoformat(newest.window_end) - timedelta(seconds=seconds_of(span))
-    begin = newest.window_start
-    for one in reversed(upto[:-1]):
-        if one.window_end and one.window_end <= begin and one.window_start >= first.isoformat():
+    first = datetime.fromisoformat(newest.window_end) - timedelta(seconds=seconds)
+    earliest, begin = first.isoformat(), newest.window_start
+    for one in map(known.__getitem__, range(place - 1, -1, -1)):
+        if one.window_end <= earliest:
+            break
+        if one.window_end <= begin and one.window_start >= earliest:
             taken.append(one)
             begin = one.window_start
     return taken

@@ -110,8 +110,9 @@ def _rule(reader: _Reader, table: dict[str, Any], place: int) -> Rule | None:
     """Read one rule; None if something is wrong with it."""
     before = len(reader.problems)
     _unknown_keys(reader, table, _KEYS, "rule", place, "a rule")
+    strange = [key for key in table if key not in _KEYS]
     for key in _REQUIRED:
-        if key not in table:
+        if key not in table and not get_close_matches(key, strange):
             reader.wrong(f"{_named(table)} has no {key!r}; {_MISSING[key]}", "rule", place)
     values: dict[str, Any] = {key: _text(reader, table, key, place) for key in _TEXTS}
     for key, allowed in _CHOICES.items():

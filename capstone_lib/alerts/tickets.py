@@ -16,7 +16,7 @@ from capstone_lib.store.alert_tables import tickets
 from capstone_lib.store.engine import writing
 from capstone_lib.store.measurement import Measurement
 
-__all__ = ["close_ticket", "markdown_of", "open_ticket"]
+__all__ = ["close_ticket", "markdown_of", "open_ticket", "sign_off"]
 
 _UNSAFE = re.compile(r"[^\w.=-]+")
 _NOT_UNDONE = ("webhook", "ticket")
@@ -59,29 +59,40 @@ def open_ticket(
     return f"{said}: {file}", before
 
 
-def close_ticket(engine: Engine, ticket: int, *, who: str, now: str) -> str:
-    """Close a ticket and say so at the end of its file, if that is still there.
+def close_ticket(connection: Connection, ticket: int, *, who: str, now: str) -> Path | None:
+    """Close a ticket; the first to close it stands.
+
+    Returns
+    -------
+    Path or None
+        Its file, which is still to be told, see :func:`sign_off`.
 
     Raises
     ------
     AlertError
         If there is no such ticket.
-    OSError
-        If the file cannot be written; the ticket is closed all the same.
     """
-    with writing(engine) as connection:
-        row = _row(connection, tickets.c.ticket == ticket)
-        if row is None:
-            raise AlertError(f"there is no ticket {ticket} in this store")
-        if row["closed_at"] is not None:
-            return f"ticket {ticket} was closed already by {row['closed_by']}"
-        values = {"closed_at": now, "closed_by": who}
-        connection.execute(update(tickets).where(tickets.c.ticket == ticket).values(values))
-    file = Path(row["file"])
-    if row["file"] and file.exists():
+    row = _row(connection, tickets.c.ticket == ticket)
+    if row is None:
+        raise AlertError(f"there is no ticket {ticket} in this store")
+    if row["closed_at"] is not None:
+        return None
+    values = {"closed_at": now, "closed_by": who}
+    connection.execute(update(tickets).where(tickets.c.ticket == ticket).values(values))
+    return Path(row["file"]) if row["file"] else None
+
+
+def sign_off(file: Path | None, *, who: str, now: str) -> None:
+    """Say at the end of a ticket's file that it is closed, if the file is still there.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    if file is not None and file.exists():
         text = file.read_text(encoding="utf-8")
         _replace(file, f"{text}\nClosed by {who} at {now[:19]} UTC.\n")
-    return f"ticket {ticket} is closed"
 
 
 def markdown_of(alert: Mapping[str, Any], *, url: str) -> str:

@@ -6,9 +6,11 @@ monitors do not do the same thing.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import Connection, insert, select, text, update
 
@@ -20,12 +22,14 @@ from capstone_lib.store.measurement import Measurement, moment_text
 from capstone_lib.store.owner import Owner
 
 __all__ = [
-    "CLEARED", "WITHDRAWN", "Task", "action_rows", "claim", "fail", "finish", "is_taken", "plan",
-    "release", "take_turn",
+    "CLEARED", "WITHDRAWN", "Task", "action_rows", "at_work", "claim", "fail", "finish", "is_taken",
+    "plan", "release", "take_turn",
 ]  # fmt: skip
 
 CLEARED, WITHDRAWN = "webhook_cleared", "webhook_withdrawn"
 """What a webhook is told afterwards."""
+
+_RUNS: set[str] = set()
 
 _COLUMNS = (*alerts.c, *(c for c in alert_actions.c if c.name != "alert_key"))
 
@@ -68,11 +72,21 @@ def plan(connection: Connection, alert_key: int, actions: Iterable[str]) -> None
             connection.execute(insert(alert_actions).values(row))
 
 
-def claim(connection: Connection, *, silences: Iterable[Silence], now: str) -> list[Task]:
-    """Take what is to be done now and what no living process is at."""
+@contextmanager
+def at_work() -> Iterator[str]:
+    """Name a run of this process while it works; what it has claimed is free afterwards."""
+    run = uuid4().hex
+    _RUNS.add(run)
+    try:
+        yield run
+    finally:
+        _RUNS.discard(run)
+
+
+def claim(connection: Connection, *, run: str, silences: Iterable[Silence], now: str) -> list[Task]:
+    """Take what is to be done now and what nobody is at."""
     hidden = list(silences)
-    owner = Owner.here()
-    mine = vars(owner) | {"at": time.time()}
+    mine = vars(Owner.here()) | {"at": time.time(), "run": run}
     found = []
     for alert in action_rows(
         connection, alert_actions.c.done_at.is_(None), alert_actions.c.undone_at.is_(None)
@@ -133,10 +147,13 @@ def _is_due(alert: Mapping[str, Any]) -> bool:
 
 
 def is_taken(claim: Mapping[str, Any] | None) -> bool:
-    """Whether a living process is at it."""
+    """Whether a living process, or a run of this one, is at it."""
     if claim is None:
         return False
-    return not Owner(claim["host"], claim["pid"], claim["born"]).is_dead(claim["at"])
+    owner = Owner(claim["host"], claim["pid"], claim["born"])
+    if owner == Owner.here():
+        return claim["run"] in _RUNS
+    return not owner.is_dead(claim["at"])
 
 
 def _is_silenced(alert: Mapping[str, Any], silences: list[Silence], now: str) -> bool:
@@ -144,7 +161,12 @@ def _is_silenced(alert: Mapping[str, Any], silences: list[Silence], now: str) ->
     if alert["cleared_at"] is not None:
         return False
     causes = [
-        Measurement(one["name"], one["value"], feature=one["feature"], group=one["group"])
+        Measurement(
+            one["name"],
+            one["value"],
+            feature=one["feature"],
+            group=one["group"] or alert["group"],
+        )
         for one in alert["measurements"]
     ]
     at = moment_text(now)

@@ -9,7 +9,7 @@ from capstone_lib.alerts.audit import withdraw_cases
 from capstone_lib.alerts.records import ActionRecord, engine_of
 from capstone_lib.alerts.rollouts import give_back, wish_of
 from capstone_lib.alerts.scaling import withdraw
-from capstone_lib.alerts.tickets import close_ticket
+from capstone_lib.alerts.tickets import close_ticket, sign_off
 from capstone_lib.alerts.todo import CLEARED, WITHDRAWN, action_rows, is_taken, plan, take_turn
 from capstone_lib.errors import AlertError
 from capstone_lib.store import Store
@@ -36,8 +36,10 @@ def undo_action(
         else:
             said = _undo(connection, row, who=who, why=why, now=now)
         _mark(connection, row, said, who=who, now=now)
-    if row["done_at"] is not None and action == "ticket":
-        close_ticket(engine, int(row["before"]["ticket"]), who=who, now=now)
+        file = None
+        if row["done_at"] is not None and action == "ticket":
+            file = close_ticket(connection, int(row["before"]["ticket"]), who=who, now=now)
+    sign_off(file, who=who, now=now)
     with reading(engine) as connection:
         return ActionRecord.of_row(_row(connection, alert_key, action))
 

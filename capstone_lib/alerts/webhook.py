@@ -107,15 +107,19 @@ def send(webhook: Webhook, message: Mapping[str, Any]) -> int:
     headers = _headers(webhook, message)
     done: Future[int] = Future()
 
-    def work() -> None:
+    async def work() -> None:
         try:
-            with _unlogged():
-                done.set_result(asyncio.run(_send(webhook, message, headers)))
+            done.set_result(await _send(webhook, message, headers))
         except BaseException as error:
             done.set_exception(error)
 
-    # A thread of its own: the caller, such as a notebook, may have an event loop already.
-    threading.Thread(target=work, name="capstone-webhook", daemon=True).start()
+    def run() -> None:
+        with _unlogged():
+            asyncio.run(work())
+
+    # A thread of its own: the caller, such as a notebook, may have an event loop already. And the
+    # result is there before the loop has ended, which waits for a name server that does not answer.
+    threading.Thread(target=run, name="capstone-webhook", daemon=True).start()
     return done.result()
 
 

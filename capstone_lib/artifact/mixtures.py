@@ -75,6 +75,16 @@ class Mixtures:
                 feed[TEXT + self.names[place]] = mixed.reshape(-1, 1)
         return feed
 
+    def plain(self, columns: Sequence[Sequence[Any]]) -> dict[str, np.ndarray]:
+        """The graph's inputs for whole rows, given by column in the order of the features."""
+        feed: dict[str, np.ndarray] = {}
+        if self._feeds_numbers:
+            feed[NUMBERS] = self._as_matrix([columns[place] for place in self._numbers])
+        for place in self._words:
+            if self._is_read[self.names[place]]:
+                feed[TEXT + self.names[place]] = _as_text(columns[place]).reshape(-1, 1)
+        return feed
+
     def own(self) -> dict[str, np.ndarray]:
         """The graph's inputs for the people themselves."""
         n_people = max([len(self._matrix), *map(len, self._texts.values())])

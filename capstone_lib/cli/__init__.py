@@ -15,6 +15,7 @@ import click
 from capstone_lib import __version__
 from capstone_lib.cli.alerts import alerts
 from capstone_lib.cli.doctor import doctor
+from capstone_lib.cli.explain import explain
 from capstone_lib.cli.inspect import inspect
 from capstone_lib.cli.lab import lab
 from capstone_lib.cli.loadtest import loadtest
@@ -39,7 +40,7 @@ def capstone(debug: bool) -> None:
     """
 
 
-for command in (run, lab, doctor, inspect, score, serve, loadtest, monitor, alerts):
+for command in (run, lab, doctor, inspect, score, serve, loadtest, monitor, alerts, explain):
     capstone.add_command(command)
 
 

@@ -6,6 +6,7 @@ from capstone_lib.monitoring.calibration import Calibration, measure_calibration
 from capstone_lib.monitoring.drift import detect_drift
 from capstone_lib.monitoring.estimate import Estimate, estimate_performance
 from capstone_lib.monitoring.fairness import FairnessAudit, audit_fairness
+from capstone_lib.monitoring.hybrid import HybridUse, measure_hybrid
 from capstone_lib.monitoring.level import false_alarms
 from capstone_lib.monitoring.live import features_of, window_of_requests
 from capstone_lib.monitoring.mitigation import fit_group_thresholds, group_thresholds_of
@@ -30,6 +31,7 @@ __all__ = [
     "FairnessAudit",
     "FeatureParity",
     "GroupCounts",
+    "HybridUse",
     "Joined",
     "LatencyProfile",
     "Measurement",
@@ -51,6 +53,7 @@ __all__ = [
     "join_outcomes",
     "measure",
     "measure_calibration",
+    "measure_hybrid",
     "measure_latency",
     "measure_performance",
     "measure_runs",

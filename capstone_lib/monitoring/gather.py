@@ -47,6 +47,8 @@ class Rows:
         The features of rows that were not scored.
     why : str
         Why there are no rows, or no features; empty if there are.
+    passed_on : pandas.DataFrame or None
+        Nightly scores that an endpoint passed on; they are not among the answers.
     """
 
     traffic: str
@@ -55,6 +57,7 @@ class Rows:
     found: np.ndarray
     rejected: "pd.DataFrame | None" = None
     why: str = ""
+    passed_on: "pd.DataFrame | None" = None
 
     def __len__(self) -> int:
         return len(self.answers)
@@ -160,18 +163,25 @@ def live_rows(
 
     Notes
     -----
-    A shadow's answers are left out: nobody was given them.
+    A shadow's answers are left out: nobody was given them. Nightly scores that were passed on stand
+    apart, in ``passed_on``: a batch has made them, and is measured by its own rows.
     """
     if isinstance(store, FolderStore):
         why = "a folder keeps no log of requests; give the database that the endpoint writes to"
         return Rows("live", _no_requests(), None, np.zeros(0, dtype=bool), why=why)
     log = store.requests(since=start, version=artifact.version)
     mine = (log["model"] == artifact.name) & (log["route"] != "shadow") & log["score"].notna()
-    log = log[mine & _inside(log["received_at"], None, end)].reset_index(drop=True)
+    log = log[mine & _inside(log["received_at"], None, end)]
+    nightly = log["route"] == "batch"
+    passed_on = log[nightly].reset_index(drop=True)
+    log = log[~nightly].reset_index(drop=True)
     if not len(log):
         why = f"{artifact.name} {artifact.version} answered no request in this window"
-        return Rows("live", log, None, np.zeros(0, dtype=bool), why=why)
-    return Rows("live", log, features_of(log), np.ones(len(log), dtype=bool))
+        why += ", but passed nightly scores on" if len(passed_on) else ""
+        nobody = np.zeros(0, dtype=bool)
+        return Rows("live", log, None, nobody, why=why, passed_on=passed_on)
+    known = np.ones(len(log), dtype=bool)
+    return Rows("live", log, features_of(log), known, passed_on=passed_on)
 
 
 def read_source(source: Any) -> "pd.DataFrame":

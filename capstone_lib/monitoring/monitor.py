@@ -23,6 +23,7 @@ from capstone_lib.monitoring.estimate import estimate_performance
 from capstone_lib.monitoring.fairness import FairnessAudit
 from capstone_lib.monitoring.gather import Rows, batch_rows, live_rows, read_source, runs_of
 from capstone_lib.monitoring.group_change import change_measurements
+from capstone_lib.monitoring.hybrid import measure_hybrid
 from capstone_lib.monitoring.operations import NOT_LOGGED, SLA_MS, Traffic, measure_latency
 from capstone_lib.monitoring.outcomes import Joined, join_outcomes
 from capstone_lib.monitoring.parity import compare_features
@@ -249,20 +250,34 @@ def _of_runs(
 def _of_traffic(rows: Rows, seen: Traffic | None, sla_ms: float) -> Iterator[Measurement]:
     if seen is not None:
         yield from seen.measurements()
-    elif len(rows):
+    given = _given(rows)
+    if seen is None and len(given):
         for name in ("error_rate", "shed_rate"):
             yield Measurement(name, _NAN, note=NOT_LOGGED)
-    if not len(rows):
+    if not len(given):
         yield Measurement("latency_p99", _NAN, unit="ms", note=rows.why)
         yield Measurement("slow_share", _NAN, unit="share", note=rows.why)
         return
-    yield from measure_latency(rows.answers, sla_ms=sla_ms).measurements()
-    routes = rows.answers["route"].astype(str)
-    for route, some in rows.answers.groupby(routes):
-        found = [Measurement("request_share", len(some) / len(rows), n=len(rows), unit="share")]
-        if len(some) < len(rows):
+    yield from measure_latency(given, sla_ms=sla_ms).measurements()
+    if given["as_of"].notna().any() or given["miss"].notna().any():
+        yield from measure_hybrid(given).measurements()
+    routes = given["route"].astype(str)
+    for route, some in given.groupby(routes):
+        found = [Measurement("request_share", len(some) / len(given), n=len(given), unit="share")]
+        if len(some) < len(given):
             found += measure_latency(some, sla_ms=sla_ms).measurements()
         yield from within(found, feature="route", group=f"route={route}")
+
+
+def _given(rows: Rows) -> "pd.DataFrame":
+    """All that was answered, nightly scores that were passed on among it."""
+    import pandas as pd
+
+    if rows.passed_on is None or not len(rows.passed_on):
+        return rows.answers
+    if not len(rows):
+        return rows.passed_on
+    return pd.concat([rows.answers, rows.passed_on], ignore_index=True)
 
 
 def _of_parity(batch: Rows, live: Rows) -> list[Measurement]:

@@ -218,7 +218,10 @@ def _reasons(
     base, others = kept.get("base"), kept.get("others")
     if base is None or others is None:
         return reasons, ""
-    return reasons, f"Everybody's mean is {base:.2f}; the other values together: {others:+.2f}."
+    rest = (
+        f"; the other values together: {others:+.2f}" if len(reasons) < len(case.features) else ""
+    )
+    return reasons, f"Everybody's mean is {base:.2f}{rest}."
 
 
 def _plain(label: Any) -> Any:

@@ -77,8 +77,9 @@ class ReviewPanel:
         self.queue, self.artifact, self.words = queue, artifact, words
         self._view: CaseView | None = None
         wide = w.Layout(width="auto", max_width="60em")
+        short = {"description_width": "initial"}
         self._name = w.Text(
-            value=reviewer, description="Your name", placeholder="who decides", layout=wide
+            value=reviewer, description="Your name", placeholder="who decides", style=short
         )
         self._next = w.Button(
             description="Next case", button_style="primary", tooltip="Show the next case"
@@ -86,11 +87,11 @@ class ReviewPanel:
         self._said = w.HTML()
         self._shown = w.HTML()
         self._choice = w.RadioButtons(
-            options=["Cannot say"], index=None, description="Decision", layout=wide
+            options=["Cannot say"], index=None, description="Decision", layout=wide, style=short
         )
         self._note = w.Textarea(
             description="Note", placeholder="optional: what you saw that the model does not",
-            layout=wide, rows=2,
+            layout=wide, style=short, rows=2,
         )  # fmt: skip
         self._decide = w.Button(
             description="Decide",
@@ -119,6 +120,9 @@ class ReviewPanel:
         return "You see what the model said, and why, before you decide."
 
     def _take(self) -> None:
+        if self._view is not None:
+            self._say("Decide this case first, or put it back.")
+            return
         case = self.queue.next(self._name.value)
         if case is None:
             self._show(None)
@@ -127,7 +131,7 @@ class ReviewPanel:
         view = self._look_at(case)
         self.queue.see(case)
         self._show(view)
-        self._say("")
+        self._say(f"Case {case.row_id} is yours.")
 
     def _write(self) -> None:
         if self._view is None or self._choice.index is None:
@@ -143,6 +147,7 @@ class ReviewPanel:
         words = self._view.labels
         self._show(None)
         self._say(f"{made.in_words(words)} {self._waiting()}")
+        self._next.focus()
 
     def _give_back(self) -> None:
         if self._view is None:
@@ -150,6 +155,7 @@ class ReviewPanel:
         self.queue.put_back(self._view.case.case_id, reviewer=self._view.case.reviewer)
         self._show(None)
         self._say("The case is back in the queue.")
+        self._next.focus()
 
     def _waiting(self) -> str:
         n = self.queue.waiting(self._name.value)
@@ -165,7 +171,6 @@ class ReviewPanel:
         """Put a case on the panel, or take it off."""
         self._view = view
         self._case.layout.display = "none" if view is None else ""
-        self._next.disabled = view is not None
         self._shown.value = "" if view is None else _STYLE + case_html(view)
         self._note.value = ""
         # a new case begins without a choice: no click of the last one may count for it

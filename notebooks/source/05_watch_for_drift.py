@@ -154,7 +154,7 @@ exercises.ex_05_smallest.check(smallest, floors=floors, column=column)
 from capstone_lib.widgets import explore
 
 
-def turn(strength=0.3, rows=2_000):
+def turn(strength=0.3, rows=2_000, people=people):  # section 3 takes others
     what = {"scenario": "older_population", "column": "AGEP", "rows": rows}
     measured = dial.sweep(people, reference, **what)
     dial.draw_sweep(measured, strength=strength, title=f"{rows:,} people")

@@ -190,6 +190,21 @@ def test_wrong_places_and_playbooks_are_refused_before_anything_is_done(
     assert AlertBook(store).history().empty
 
 
+def test_whoever_is_interrupted_leaves_the_rest_to_the_next_run_of_the_same_process(
+    store, playbook, make_alert, monkeypatch
+):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    alert = make_alert("ticket", "degrade_route")
+    monkeypatch.setattr(actions, "finish", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        act([alert], store, playbook=playbook)
+    monkeypatch.undo()
+    assert store.rollout().key == 0  # the change and its tick are one
+    assert [one.state for one in act([], store, playbook=playbook)] == ["done", "done"]
+
+
 def _act(url, alert, playbook, folder, *, gate=None, die_at=None):
     """Act, and be killed just before the tick after so many actions."""
     ticks, tick = iter(range(100)), actions.finish

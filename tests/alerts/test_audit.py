@@ -69,6 +69,8 @@ def test_without_the_right_artifact_it_waits_for_one(scored, artifact, source, u
     other = dataclasses.replace(unfair, version="0.0.1", alert_id="unfair-other")
     (failed,) = act([other], scored, playbook=playbook, artifact=artifact, source=source)
     assert "0.0.1" in failed.error
+    assert act([], scored, playbook=playbook, artifact=artifact, source=source) == []
+    assert AlertBook(scored).actions("unfair-other")[0].tries == 1  # it waits for its own monitor
 
 
 def test_undo_takes_out_whom_nobody_has_judged(scored, artifact, source, unfair, playbook):

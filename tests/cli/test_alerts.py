@@ -132,6 +132,18 @@ def test_rules_need_no_store(playbook, capsys):
     assert names == [rule.name for rule in load_playbook()]
 
 
+def test_rules_are_exported_for_prometheus(playbook, tmp_path, capsys):
+    wide = playbook.with_name("wide.toml")
+    other = RULES.replace("slow", "drift").replace("latency_p99", "drift_alarms")
+    wide.write_text(RULES + other)
+    given = ["alerts", "rules", "--check", str(wide), "--prometheus", str(tmp_path / "prom")]
+    assert main(given) == 0
+    rules, tests, left_out = capsys.readouterr().out.splitlines()
+    assert "alert: slow" in Path(rules).read_text()
+    assert Path(tests).parent == tmp_path / "prom"
+    assert left_out.startswith("left out: drift: ")
+
+
 def test_a_wrong_playbook_is_refused_with_its_line(tmp_path, capsys):
     path = tmp_path / "p.toml"
     path.write_text(RULES.replace("latency_p99", "latency_p98"))

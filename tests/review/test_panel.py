@@ -117,6 +117,8 @@ def test_blind_the_answer_comes_after_the_decision(scored, artifact, people):
     part(panel, "Next case").click()
     assert list(part(panel, "Decision").options) == [*WORDS.values(), "Cannot say"]
     assert "Probability" not in shown(panel)
+    part(panel, "Next case").click()
+    assert "Decide this case first" in said(panel)
     part(panel, "Decision").index = 1
     part(panel, "Decide").click()
     assert "at work" in said(panel)

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from contextlib import closing
 from urllib.parse import urlsplit
 
@@ -15,7 +16,9 @@ from starlette.routing import Route
 
 import capstone_lib as cap
 from capstone_lib.errors import EndpointError
+from capstone_lib.review.queue import ReviewQueue
 
+SOON_S = 60
 KEY = "a-key-that-is-long-enough"
 MODULE = """
 from starlette.responses import JSONResponse
@@ -26,6 +29,13 @@ def routes(store, artifact):
         return JSONResponse({"model": artifact.name, "share": store.rollout().canary_share})
     return [Route("/desk", tell)]
 """
+
+
+def wait_until(true):
+    end = time.monotonic() + SOON_S
+    while not true():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.02)
 
 
 async def greet(_: Request):
@@ -184,3 +194,35 @@ def test_what_cannot_be_is_told_as_wrong_use(model_path, options, said, tmp_path
     )  # fmt: skip
     assert done.returncode == 2
     assert said in done.stderr
+
+
+def post(url, path, document):
+    said = {"Content-Type": "application/json"}
+    status, content = ask(url, path, key=None, body=json.dumps(document).encode(), headers=said)
+    assert status == 200, content
+    return json.loads(content)
+
+
+def test_at_the_review_desk_of_two_workers_a_decision_comes_back_in_answers(
+    model_path, artifact, tmp_path, rows
+):
+    with subprocess.Popen(
+        [sys.executable, "-m", "capstone_lib", "serve", model_path, "--port", "0", "--workers", "2",
+         "--store", f"sqlite:///{tmp_path}/s.db", "--review", "--json", "--until-stdin-ends"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as served:  # fmt: skip
+        url = f"http://127.0.0.1:{json.loads(served.stdout.readline())['port']}"
+        assert b"<html" in ask(url, "/review", key=None)[1]
+        asked = {"features": rows[0], "id": "17"}
+        before = post(url, "/predict", asked)
+        with cap.open_store(tmp_path / "s.db") as store:
+            wait_until(lambda: len(store.requests()) == 1)
+            ReviewQueue(store).appeal("17", "I do work", artifact=artifact)
+            case = post(url, "/review/next", {"reviewer": "ana"})["case"]
+            label = {"yes": "no", "no": "yes"}[before["label"]]
+            decision = {"reviewer": "ana", "verdict": "override", "label": label}
+            post(url, f"/review/{case['case_id']}", decision)
+            decided = {**before, "label": label, "review": False, "decided_by": "ana"}
+            wait_until(lambda: [post(url, "/predict", asked) for _ in range(9)] == [decided] * 9)
+        served.stdin.close()
+        assert served.wait(60) == 0

@@ -156,6 +156,42 @@ def test_a_body_of_predict_is_one_record_or_many(artifact, body, allowed):
     assert Draft202012Validator(schema).is_valid(body) == allowed
 
 
+@pytest.mark.parametrize(
+    ("body", "allowed"),
+    [
+        ({"features": FEATURES, "id": "x"}, True),
+        ({"features": FEATURES, "explain": True}, True),
+        ({"id": "x"}, True),
+        ({"id": "x", "explain": False}, True),
+        ({"id": "x", "explain": True}, False),
+        ({"id": "x" * 201}, False),
+        ({"id": None}, False),
+        ({"explain": False}, False),
+        ({"instances": [{"id": "x"}, {"features": FEATURES}]}, True),
+        ({"instances": [{"id": "x"}, {}]}, False),
+        ({"instances": [{"id": "x"}] * 4}, False),
+        ({}, False),
+    ],
+)
+def test_where_nightly_scores_are_passed_on_an_id_alone_is_a_question(artifact, body, allowed):
+    document = describe(artifact, limits=Limits(max_rows=3), hybrid=True)
+    operation = document["paths"]["/predict"]["post"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    found = Draft202012Validator({**schema, "components": document["components"]}).is_valid(body)
+    assert found == allowed
+    assert "404" in operation["responses"]
+
+
+def test_what_is_said_of_a_night_and_of_a_reviewer_is_described(artifact, document):
+    answer = {"id": "x", "score": 0.5, "label": "yes", "uncertainty": 1.0, "prediction_set": [],
+              "review": False, "model": "work", "version": "1.0", "route": "batch"}  # fmt: skip
+    allowed = validator(document, "Answer").is_valid
+    assert allowed(answer)
+    assert allowed({**answer, "decided_by": "Ada", "as_of": "2016-01-31", "age_s": 3600.0})
+    for wrong in ({"decided_by": 7}, {"age_s": -1}, {"as_of": 20160131}):
+        assert not allowed({**answer, **wrong})
+
+
 def test_a_tensor_request_is_allowed_if_it_is_answered(document, artifact):
     allowed = validator(document, "InferRequest").is_valid
     (example,) = document["components"]["schemas"]["InferRequest"]["examples"]
