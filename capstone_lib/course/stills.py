@@ -12,7 +12,7 @@ _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def keep_stills(notebook: Any) -> None:
-    """Take widgets out of the outputs that carry a PNG or HTML too, and their state if none is left.
+    """Take widgets out of outputs that carry a PNG or HTML too, and their state if none is left.
 
     Parameters
     ----------

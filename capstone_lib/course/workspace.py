@@ -129,6 +129,11 @@ class Workspace:
         """The alert rules: ``playbook.toml``."""
         return self.path / "playbook.toml"
 
+    @property
+    def decision(self) -> Path:
+        """The advice that the student argues for: ``decision.json``."""
+        return self.path / "decision.json"
+
     def provide(self, *names: str) -> Provided:
         """Make sure that what this notebook needs is there.
 
