@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     )
     from capstone_lib.batch import BatchRun, score_batch
     from capstone_lib.data import Census, Flights, load_census, load_flights
+    from capstone_lib.decide import (
+        Advice,
+        ArchitectureTable,
+        UseCase,
+        advise,
+        compare_architectures,
+    )
     from capstone_lib.explain import explain_batch, explain_row
     from capstone_lib.loadtest import LoadTest, load_test
     from capstone_lib.monitoring import (
@@ -37,8 +44,10 @@ if TYPE_CHECKING:
     from capstone_lib.store import Store, open_store
 
 _HOME = {
+    "Advice": "decide",
     "Alert": "alerts",
     "AlertBook": "alerts",
+    "ArchitectureTable": "decide",
     "Artifact": "artifact",
     "BatchRun": "batch",
     "Census": "data",
@@ -55,9 +64,12 @@ _HOME = {
     "ReviewQueue": "review",
     "Schema": "schema",
     "Store": "store",
+    "UseCase": "decide",
     "Window": "monitoring",
     "act": "alerts",
+    "advise": "decide",
     "audit_fairness": "monitoring",
+    "compare_architectures": "decide",
     "compare_routes": "serving",
     "detect_drift": "monitoring",
     "evaluate_alerts": "alerts",
@@ -77,8 +89,10 @@ _HOME = {
 }
 
 __all__ = [
+    "Advice",
     "Alert",
     "AlertBook",
+    "ArchitectureTable",
     "Artifact",
     "BatchRun",
     "Census",
@@ -95,9 +109,12 @@ __all__ = [
     "ReviewQueue",
     "Schema",
     "Store",
+    "UseCase",
     "Window",
     "act",
+    "advise",
     "audit_fairness",
+    "compare_architectures",
     "compare_routes",
     "detect_drift",
     "evaluate_alerts",

@@ -19,6 +19,7 @@ __all__ = [
     "MonitoringError",
     "ParityError",
     "PlaybookError",
+    "ReportError",
     "ReviewError",
     "RunError",
     "SchemaError",
@@ -125,6 +126,10 @@ class PlaybookError(CapstoneError, ValueError):
 
 class AlertError(CapstoneError, RuntimeError):
     """An alert, a ticket or a silence does not exist, or an action could not be done or undone."""
+
+
+class ReportError(CapstoneError, ValueError):
+    """A document is no report, or a report cannot be written where it was asked for."""
 
 
 class ReviewError(CapstoneError, RuntimeError):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from capstone_lib.alerts.holding import Held
 from capstone_lib.alerts.rule import BurnRate, NoiseFloor, Rule
-from capstone_lib.store.measurement import Measurement
+from capstone_lib.store.measurement import Measurement, interval_text
 
 __all__ = ["cause_in_words", "message_of", "unknown_in_words"]
 
@@ -13,7 +13,7 @@ SHOWN = 10
 
 _WORDS = {
     ">": "above", ">=": "at or above", "<": "below", "<=": "at or below",
-    "beyond": "this far from 0 or farther:",
+    "beyond": "away from 0 by at least",
 }  # fmt: skip
 
 
@@ -35,9 +35,11 @@ def message_of(
     told, strongest = causes[0]
     others = f", and {len(causes) - 1} more" if len(causes) > 1 else ""
     head = f"{rule.name} ({rule.severity}{'' if state == 'firing' else ', ' + state})"
-    lines = [f"{head}: {cause_in_words(told)}{others}"]
-    lines += [f"{_and_more(place)}{cause_in_words(one)}; {standing(rule, held)}"
-              for place, (one, held) in enumerate(causes[:SHOWN])]  # fmt: skip
+    lines = [f"{head}: {_named(told)}: {_number(told)}{others}"]
+    lines += [
+        f"{place}. {cause_in_words(one)}; {standing(rule, held)}"
+        for place, (one, held) in enumerate(causes[:SHOWN], start=1)
+    ]
     if len(causes) > SHOWN:
         lines.append(f"and {len(causes) - SHOWN} more")
     lines.append(f"Threshold: {threshold_in_words(rule, strongest)}. Model: {said_by}.")
@@ -48,12 +50,24 @@ def cause_in_words(one: Measurement) -> str:
     """A number with its interval, size, window and note."""
     where = f" of {one.traffic} rows" if one.traffic else ""
     note = f" ({one.note})" if one.note else ""
-    return f"{one}{where}, {_window(one)}{note}"
+    ends = interval_text(one.low, one.high)
+    return f"{_named(one)}: {_number(one)}{ends}, n = {one.n:,}{where}, {_window(one)}{note}"
+
+
+def _named(one: Measurement) -> str:
+    """The measurement, and whom or what it speaks of."""
+    about = one.group or one.feature
+    return f"{one.name} [{about}]" if about else one.name
+
+
+def _number(one: Measurement) -> str:
+    unit = "" if one.unit in ("", "share", "findings") else f" {one.unit}"
+    return f"{one.value:.4g}{unit}"
 
 
 def standing(rule: Rule, held: Held) -> str:
     """For how long it has held, and what is needed for it to end."""
-    windows = f"{held.windows_held} window{'s' if held.windows_held != 1 else ''}"
+    windows = _windows(held.windows_held)
     match held.state:
         case "pending":
             return f"has held for {windows}, fires after {rule.for_windows}"
@@ -77,7 +91,9 @@ def threshold_in_words(rule: Rule, held: Held) -> str:
     else:
         said += f"{rule.threshold:g}"
     if rule.clear_threshold is not None:
-        said += f"; clear of {rule.clear_threshold:g} for {rule.clear_windows} windows to end"
+        are = "is" if rule.clear_windows == 1 else "are"
+        said += f"; it ends when {_windows(rule.clear_windows)} {are} clear of "
+        said += f"{rule.clear_threshold:g}"
     return said
 
 
@@ -98,8 +114,8 @@ def unknown_in_words(rule: Rule, last: Measurement | None, known: Measurement | 
     )
 
 
-def _and_more(place: int) -> str:
-    return f"{place + 1}. "
+def _windows(n: int) -> str:
+    return f"{n} window{'s' if n != 1 else ''}"
 
 
 def _window(one: Measurement) -> str:

@@ -13,16 +13,25 @@ from capstone_lib.decide.cost import (
     draw_costs,
     monthly_costs,
 )
+from capstone_lib.decide.figure import Figure, Source
+from capstone_lib.decide.measuring import Promise
+from capstone_lib.decide.table import ArchitectureTable, Cell, compare_architectures
 
 __all__ = [
     "Advice",
+    "ArchitectureTable",
+    "Cell",
     "Costs",
+    "Figure",
     "Prices",
+    "Promise",
+    "Source",
     "Speed",
     "UseCase",
     "Volume",
     "advise",
     "break_even",
+    "compare_architectures",
     "draw_costs",
     "monthly_costs",
 ]

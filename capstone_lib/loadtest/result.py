@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from capstone_lib.store.measurement import Measurement
+
 __all__ = ["LoadTest"]
 
 _CROWDED = 0.1
@@ -43,6 +45,8 @@ class LoadTest:
         The same users against a server that does nothing, where that was measured.
     packed_report : bytes
         Locust's own HTML report, compressed; see :meth:`save_report`.
+    began_at, ended_at : str
+        ISO time, UTC.
     """
 
     url: str
@@ -51,6 +55,8 @@ class LoadTest:
     duration_s: float
     bare: LoadStep | None = None
     packed_report: bytes = field(default=b"", repr=False, compare=False)
+    began_at: str = ""
+    ended_at: str = ""
 
     @cached_property
     def histogram(self) -> Histogram:
@@ -169,12 +175,24 @@ class LoadTest:
             "url": self.url,
             "seed": self.seed,
             "duration_s": self.duration_s,
+            "began_at": self.began_at,
+            "ended_at": self.ended_at,
             "steps": [step.to_dict() for step in self.steps],
             "knee": None if self.knee is None else self.steps.index(self.knee),
             "limited_by": self.limited_by,
             "notes": list(self.notes),
             "bare": None if self.bare is None else self.bare.to_dict(),
         }
+
+    def measurements(self, *, level: float = 0.95, **about: Any) -> "list[Measurement]":
+        """Each step's p50, p99, rate and error rate, for ``store.write_measurements``.
+
+        ``about`` fills in whose they are: model, version, and ``feature="hybrid"`` for an endpoint
+        that passes nightly scores on. The load in words is the ``group``.
+        """
+        from capstone_lib.loadtest.measured import measure_load
+
+        return measure_load(self, level=level, **about)
 
     def save_report(self, path: str | Path) -> Path:
         """Write Locust's own HTML report to a file; its folder is made if need be."""

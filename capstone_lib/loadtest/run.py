@@ -4,6 +4,7 @@ import math
 import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,9 @@ def load_test(
     with tempfile.TemporaryDirectory(prefix="capstone-load-") as name:
         folder = Path(name)
         with Live(steps, show=show_progress, title="load test") as live:
+            began_at = _now()
             measured = make_load(target, plan, folder, live)
+            ended_at = _now()
         html = (folder / "report.html").read_bytes()
         bare = (
             _measure_bare(plan, fastest(measured), folder, show_progress) if compare_bare else None
@@ -133,10 +136,16 @@ def load_test(
         duration_s=duration_s,
         bare=bare,
         packed_report=zlib.compress(html),
+        began_at=began_at,
+        ended_at=ended_at,
     )
     if report is not None:
         result.save_report(report)
     return result
+
+
+def _now() -> str:
+    return datetime.now(UTC).replace(tzinfo=None).isoformat()
 
 
 def _plan_steps(

@@ -341,6 +341,10 @@ class ReviewQueue:
             result = connection.execute(query)
             names, rows = list(result.keys()), [tuple(row) for row in result]
         frame = pd.DataFrame(rows, columns=names)
+        for name in ("label", "model_label"):  # None beside whole numbers would make them floats
+            if name in names:
+                values = [row[names.index(name)] for row in rows]
+                frame[name] = pd.Series(values, dtype=object, index=frame.index)
         frame["row_id"] = decode_ids(encode_id(str(value)) for value in frame["row_id"])
         for name in ("opened_at", "closed_at", "decided_at"):
             if name in names:

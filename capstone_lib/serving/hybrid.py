@@ -74,6 +74,7 @@ class Hybrid:
         self.max_age_s = max_age.total_seconds()
         self._nightly, self._others = Nightly(), Nightly()
         self._wanted: Any = None
+        self._closed = False
         self._error: Exception | None = None
         self._thread: threading.Thread | None = None
 
@@ -98,7 +99,7 @@ class Hybrid:
         StoreError
             If they could not be read the last time; they are read again.
         """
-        if self._thread is not None and self._thread.is_alive():
+        if self._closed or (self._thread is not None and self._thread.is_alive()):
             return
         error, self._error = self._error, None
         if error is not None:
@@ -126,6 +127,7 @@ class Hybrid:
 
     def close(self) -> None:
         """Let go of the store."""
+        self._closed = True
         if self._thread is not None:
             self._thread.join(_STOP_S)
 

@@ -336,7 +336,8 @@ class Service:
             if rulings is None
             else sum(ruled(*pair).review for pair in zip(answers, rulings, strict=True)),
         )
-        if self.hybrid is not None and model.route != "shadow":
+        is_answer = model.route != "shadow"
+        if self.hybrid is not None and is_answer:
             self.metrics.looked_up([(record.hit, record.miss) for record in records])
         if self.log is None:
             return
@@ -345,8 +346,8 @@ class Service:
             [
                 (record.id, clock - took, lane.key, model.route, record.features, answer.score,
                  answer.label, answer.uncertainty, answer.prediction_set, answer.review,
-                 took * 1000, reason, record.hit and record.hit.run_key, record.miss,
-                 ruling and ruling.key)
+                 took * 1000, reason, record.hit and record.hit.run_key,
+                 record.miss if is_answer else None, ruling and ruling.key)
                 for record, answer, took, reason, ruling in zip(
                     records, answers, seconds, reasons or itertools.repeat(None),
                     rulings or itertools.repeat(None), strict=False,

@@ -14,7 +14,7 @@ from capstone_lib.errors import MonitoringError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["KEY", "Measurement", "measurements_frame", "moment_text", "within"]
+__all__ = ["KEY", "Measurement", "interval_text", "measurements_frame", "moment_text", "within"]
 
 _NAN = float("nan")
 
@@ -108,7 +108,7 @@ class Measurement:
         about = f" [{about}]" if about else ""
         if not self.is_known:
             return f"{self.name}{about}: not known" + (f" ({self.note})" if self.note else "")
-        between = _between(self.low, self.high)
+        between = interval_text(self.low, self.high)
         unit = f" {self.unit}" if self.unit not in ("", "share") else ""
         return f"{self.name}{about}: {self.value:.4g}{unit}{between}, n = {self.n:,}"
 
@@ -185,8 +185,14 @@ def measurements_frame(measurements: Iterable[Measurement]) -> "pd.DataFrame":
     return pd.DataFrame(columns)
 
 
-def _between(low: float, high: float) -> str:
-    """An interval in words; an end may be open."""
+def interval_text(low: float, high: float) -> str:
+    """Say an interval in words; an end may be open.
+
+    Examples
+    --------
+    >>> interval_text(0.1, 0.25), interval_text(0.1, _NAN), interval_text(_NAN, _NAN)
+    (' (0.1 to 0.25)', ' (from 0.1)', '')
+    """
     if math.isnan(low):
         return "" if math.isnan(high) else f" (up to {high:.4g})"
     return f" (from {low:.4g})" if math.isnan(high) else f" ({low:.4g} to {high:.4g})"

@@ -194,7 +194,8 @@ def test_a_yes_or_no_is_told_by_the_number_behind_it():
     assert [(one.name, one.feature, one.value) for one in alert.measurements] == [
         ("drift_effect", "b", 0.6), ("drift_effect", "a", 0.2),
     ]  # fmt: skip
-    assert "(real and large)" in alert.title
+    assert alert.title == "high (warning): drift_effect [b]: 0.6, and 1 more"
+    assert "(real and large)" in alert.message
 
 
 def test_batch_and_live_are_followed_apart_and_told_together():
@@ -358,9 +359,9 @@ def test_an_alert_is_told_in_full_and_ready_for_json():
     (alert,) = cap.evaluate_alerts(
         book(clear_threshold=0.4, clear_windows=2), [at(0.9, low=np.nan)]
     )
-    for part in ("high (warning): review_share: 0.9 (up to 1), n = 1,000 of live rows",
-                 "2026-01-01 to 2026-01-02", "review_share at or above 0.5", "clear of 0.4",
-                 "Model: work 1", "Why: It matters.", "What to do (me): Look."):  # fmt: skip
+    for part in ("high (warning): review_share: 0.9\n1. review_share: 0.9 (up to 1), n = 1,000",
+                 "of live rows, 2026-01-01 to 2026-01-02", "review_share at or above 0.5",
+                 "it ends when 2 windows are clear of 0.4", "Model: work 1", "Why: It matters.", "What to do (me): Look."):  # fmt: skip
         assert part in alert.message
     plain = json.loads(json.dumps(alert.to_dict(), allow_nan=False))
     assert plain["measurements"][0]["low"] is None

@@ -270,6 +270,7 @@ def test_agreeing_is_an_outcome_too_and_doubt_is_none(queue, scored):
     for verdict in ("accept", "cannot say"):
         case = queue.next("ana")
         queue.decide(case.case_id, reviewer="ana", verdict=verdict)
+    assert [type(one) for one in queue.decisions()["label"]] == [int, type(None)]
     assert len(scored.outcomes()) == 1
     assert (scored.predictions()["decided_by"] == "model").all()
 

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import capstone_lib as cap
 from capstone_lib.errors import EndpointError
+from capstone_lib.monitoring import measure_hybrid
 from capstone_lib.serving.hybrid import parse_age
 from capstone_lib.store.engine import writing
 from capstone_lib.store.overrides import add_override
@@ -180,6 +181,20 @@ def test_the_rollout_comes_before_nightly_scores(artifact, canary, people, store
         assert endpoint.predict(rows[0], id="0")["route"] == "batch"
         change(route="degraded")
         assert endpoint.predict(rows[0], id="0")["route"] == "degraded"
+
+
+def test_a_shadow_is_neither_a_hit_nor_a_miss(artifact, canary, people, store, rows):
+    score(artifact, people[:3], store)
+    store.change_rollout(who="test", why="to see", shadow=True)
+    with cap.serve(artifact, canary=canary, store=store, hybrid="36h") as endpoint:
+        for k in range(6):
+            endpoint.predict(rows[k], id=str(k))
+        wait_until(lambda: endpoint._runner._app.service.metrics.counts.answers.total() == 9)
+        status = endpoint.status()["hybrid"]
+    log = store.requests()
+    assert log["route"].value_counts().to_dict() == {"batch": 3, "stable": 3, "shadow": 3}
+    assert (status["hits"], status["misses"]) == (3, {"unknown": 3})
+    assert measure_hybrid(log).misses == {"unknown": 3}
 
 
 def test_many_rows_are_looked_up_each_for_itself(endpoint, rows):

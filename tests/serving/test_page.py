@@ -13,6 +13,7 @@ import shutil
 import threading
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -28,6 +29,8 @@ import capstone_lib as cap
 from capstone_lib.schema import Column, Schema
 from capstone_lib.serving import serve
 from capstone_lib.serving.page import PAGE_POLICY, render_page
+from capstone_lib.store.engine import writing
+from capstone_lib.store.overrides import add_override
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 QUOTES = """it's "so" & <b>"""
@@ -314,6 +317,25 @@ def test_a_record_is_answered_with_the_artifacts_own_numbers(open_page, endpoint
             page.locator("#mark").element_handle(),
         )
         assert mark == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.browser
+def test_a_nightly_score_and_a_reviewers_decision_are_told(open_page, artifact, tmp_path):
+    from playwright.sync_api import expect
+
+    people = pd.DataFrame({"row_id": [17], "age": [30], "pay": [31.5], "sex": [2], "job": ["cook"]})
+    day = datetime.now(UTC).date()
+    with cap.open_store(tmp_path / "store.db") as store:
+        cap.score_batch(artifact, people, store=store, as_of=day, id="row_id")
+        with writing(store.engine) as connection:
+            add_override(connection, row_id=17, label="rests", reviewer="Ada <Ä>")
+        with serve(artifact, store=store, hybrid="7d") as endpoint:
+            page = open_page(endpoint.url)
+            page.get_by_label("Case id").fill("17")
+            ask(page)
+            expect(page.locator("#review")).to_have_text("Decided by Ada <Ä>.")
+            assert page.locator("#label").inner_text() == "rests"
+            assert page.locator("#route").inner_text() == f"batch, as of {day}"
 
 
 @pytest.mark.browser

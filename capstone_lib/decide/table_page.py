@@ -1,0 +1,76 @@
+"""The table as HTML: each figure links to where it comes from, below the table."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from html import escape
+from typing import TYPE_CHECKING
+
+from capstone_lib.decide.figure import Figure, Source
+from capstone_lib.decide.words import COLUMNS, ROWS
+
+if TYPE_CHECKING:
+    from capstone_lib.decide.table import ArchitectureTable, Cell
+
+__all__ = ["page_of"]
+
+_LEFT = "text-align:left;vertical-align:top"
+_WORDS = "white-space:normal;min-width:12em"
+
+
+def page_of(table: "ArchitectureTable", *, note: str) -> str:
+    """The table, and below it a list of sources."""
+    sources = list(_sources(table))
+    prefix = f"source-{sha256(repr(sources).encode()).hexdigest()[:8]}"
+    places = {source: f"{prefix}-{k + 1}" for k, source in enumerate(sources)}
+    head = "".join(f"<th scope='col' style='{_LEFT}'>{one}</th>" for one in COLUMNS)
+    body = "".join(
+        f"<tr><th scope='row' style='{_LEFT}'>{row}</th>"
+        + "".join(_cell(table[row, column], places) for column in COLUMNS)
+        + "</tr>"
+        for row in ROWS
+    )
+    title = f"{escape(table.model)} {escape(table.version)}"
+    listed = "".join(_item(source, places) for source in sources)
+    below = f"<p>Sources</p><ol>{listed}</ol>" if sources else ""
+    return (
+        f"<table><caption>{title}: figures from its own runs</caption>"
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<p>{escape(note)}</p>{below}"
+    )
+
+
+def _cell(cell: "Cell", places: dict[Source, str]) -> str:
+    lines = "".join(f"<div>{_line(one, places)}</div>" for one in cell.figures)
+    return f"<td style='{_LEFT};{_WORDS}'>{lines}<div><i>{escape(cell.words)}</i></div></td>"
+
+
+def _line(figure: Figure, places: dict[Source, str]) -> str:
+    name = escape(figure.name)
+    if figure.source is None:
+        return f"{name}: <b>not measured</b>: {escape(figure.note)}"
+    between = f" ({escape(figure.between)})" if figure.between else ""
+    told = [figure.source.words, f"n = {figure.n:,}" if figure.n else "", figure.note]
+    tip = escape(". ".join(filter(None, told)))
+    link = f"<a href='#{places[figure.source]}' title='{tip}'>{escape(figure.said)}</a>"
+    return f"{name} {link}{between}"
+
+
+def _item(source: Source, places: dict[Source, str]) -> str:
+    asked = (
+        f"<details><summary>the question</summary><pre>{escape(source.sql)}</pre></details>"
+        if source.sql
+        else ""
+    )
+    return f"<li id='{places[source]}'>{escape(source.words)}{asked}</li>"
+
+
+def _sources(table: "ArchitectureTable") -> Iterator[Source]:
+    """Each once, as they are met."""
+    found = [
+        one.source
+        for row in ROWS
+        for column in COLUMNS
+        for one in table[row, column].figures
+        if one.source is not None
+    ]
+    yield from dict.fromkeys(found)
