@@ -27,6 +27,7 @@ def serve(
     canary: Artifact | str | Path | None = None,
     fallback: Artifact | str | Path | None = None,
     mode: Literal["thread", "process"] = "thread",
+    workers: int = 1,
     host: str = "127.0.0.1",
     port: int = 0,
     key: str | None = None,
@@ -51,6 +52,8 @@ def serve(
     mode : {"thread", "process"}
         A thread shares the interpreter: while a cell computes in Python, answers come many times
         slower. Choose a process where a cell computes while the endpoint serves.
+    workers : int, default 1
+        With ``mode="process"``: how many processes share the port; one that dies is replaced.
     host, port
         Where to listen; port 0 takes a free one. Beyond this machine only with a ``key``.
     key : str, optional
@@ -89,6 +92,8 @@ def serve(
     """
     if mode not in ("thread", "process"):
         raise ValueError(f"mode is 'thread' or 'process'; seen {mode!r}")
+    if workers != 1 and mode == "thread":
+        raise ValueError(f"{workers!r} workers are processes: give mode='process'")
     plan = Plan(
         artifact=artifact,
         store=store,
@@ -103,9 +108,7 @@ def serve(
     )
     plan.check()
     runner: ThreadRunner | ProcessRunner
-    runner = (
-        ThreadRunner(plan, port) if mode == "thread" else ProcessRunner(plan, port, ready_timeout_s)
-    )
+    runner = ThreadRunner(plan, port) if mode == "thread" else ProcessRunner(plan, port, workers)
     try:
         runner.wait(ready_timeout_s)
     except BaseException:

@@ -79,9 +79,9 @@ class ThreadRunner:
 class ProcessRunner:
     """``capstone serve`` as a child, which ends when this process does."""
 
-    def __init__(self, plan: Plan, port: int, timeout_s: float) -> None:
+    def __init__(self, plan: Plan, port: int, workers: int = 1) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        arguments = self._arguments(plan, port)
+        arguments = [*self._arguments(plan, port), "--workers", str(workers)]
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - without a name, gone with its readers
         self.port = 0
         self._process = subprocess.Popen(  # noqa: S603 - our own command line

@@ -361,7 +361,8 @@ def test_an_alert_is_told_in_full_and_ready_for_json():
     )
     for part in ("high (warning): review_share: 0.9\n1. review_share: 0.9 (up to 1), n = 1,000",
                  "of live rows, 2026-01-01 to 2026-01-02", "review_share at or above 0.5",
-                 "it ends when 2 windows are clear of 0.4", "Model: work 1", "Why: It matters.", "What to do (me): Look."):  # fmt: skip
+                 "it ends when 2 windows are clear of 0.4",
+                 "Model: work 1", "Why: It matters.", "What to do (me): Look."):  # fmt: skip
         assert part in alert.message
     plain = json.loads(json.dumps(alert.to_dict(), allow_nan=False))
     assert plain["measurements"][0]["low"] is None

@@ -185,6 +185,8 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
 def test_arguments_that_make_no_sense_are_refused(model_path):
     with pytest.raises(ValueError, match="'thread' or 'process'"):
         cap.serve(model_path, mode="fork")
+    with pytest.raises(ValueError, match="2 workers are processes"):
+        cap.serve(model_path, workers=2)
     with pytest.raises(EndpointError, match="no key"):
         cap.serve(model_path, host="0.0.0.0")
     with pytest.raises(EndpointError, match="a key is at least"):
