@@ -148,6 +148,22 @@ def test_help_is_the_error_before_and_after_where_the_truth_was_observed(reviewe
     assert -1 <= helped.low < helped.value < helped.high <= 1
 
 
+def test_the_monitor_leaves_reviewers_words_aside_unless_asked(reviewed, artifact, people):
+    from capstone_lib.monitoring import measure
+
+    n_said = len(ReviewQueue(reviewed).decisions().dropna(subset="label")["case_id"].unique())
+    for reviews, known in ((False, 0), (True, n_said)):
+        found = measure(artifact, reviewed, source=people, reviews=reviews)
+        (missing,) = [m for m in found if m.name == "outcomes_missing"]
+        assert missing.value == pytest.approx(1 - known / len(people))
+    reviewed.record_outcomes(people, outcome="at_work", observed_at="2016-06-01")
+    both = [
+        [m for m in measure(artifact, reviewed, source=people, reviews=reviews) if m.name == "auc"]
+        for reviews in (False, True)
+    ]
+    assert both[0][0].value == both[1][0].value
+
+
 def test_the_paired_interval_holds_the_truth():
     from capstone_lib.review.measures import _paired_interval
 
