@@ -45,6 +45,12 @@ def test_kappas_interval_holds_the_truth_as_often_as_it_says():
     assert 0.92 < held / rounds < 0.975
 
 
+def test_two_who_always_agree_may_yet_differ():
+    few, many = (cohen_kappa([0, 1] * n, [0, 1] * n) for n in (2, 200))
+    assert few[0] == many[0] == few[2] == many[2] == 1
+    assert few[1] < 0.5 < 0.95 < many[1] < 1
+
+
 def test_kappa_needs_two_words_on_each_case():
     for first, second in (([], []), ([1], [1, 2])):
         with pytest.raises(ReviewError, match="two words on each case"):
