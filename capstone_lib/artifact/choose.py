@@ -137,7 +137,7 @@ def _fit(
 
     square = gram[np.ix_(places, places)]
     root = np.linalg.cholesky(square + 1e-9 * np.trace(square) * np.eye(len(places)))
-    weights, left = nnls(root.T, np.linalg.solve(root, along[places]))
+    weights, left = nnls(root.T, np.linalg.solve(root, along[places]), maxiter=1_000)
     return float(left), places, weights
 
 
