@@ -141,15 +141,20 @@ def named(name: str) -> str:
 
 
 def alert_named(alert: Mapping[str, Any]) -> str:
-    """An alert by its rule and what it speaks of.
+    """An alert by its rule and what it speaks of, of several columns all.
 
     Examples
     --------
-    >>> alert_named({"rule": "unequal_errors", "feature": "SEX", "group": "SEX=2"})
+    >>> alert = {"rule": "unequal_errors", "feature": "SEX", "group": "SEX=2", "causes": []}
+    >>> alert_named(alert)
     'unequal errors of SEX=2'
+    >>> causes = [{"feature": "SCHL"}, {"feature": "AGEP"}]
+    >>> alert_named({"rule": "feature_drift", "feature": "SCHL", "group": "", "causes": causes})
+    'feature drift of SCHL and AGEP'
     """
     rule = str(alert["rule"]).replace("_", " ")
-    about = alert["group"] or alert["feature"]
+    features = {str(one.get("feature", "")): None for one in alert["causes"]}
+    about = alert["group"] or listed([one for one in features if one]) or alert["feature"]
     return f"{rule} of {about}" if about else rule
 
 
