@@ -8,6 +8,7 @@ from typing import Any
 __all__ = [
     "alert_named",
     "between",
+    "cause_said",
     "count",
     "day",
     "listed",
@@ -156,6 +157,19 @@ def alert_named(alert: Mapping[str, Any]) -> str:
     features = {str(one.get("feature", "")): None for one in alert["causes"]}
     about = alert["group"] or listed([one for one in features if one]) or alert["feature"]
     return f"{rule} of {about}" if about else rule
+
+
+def cause_said(alert: Mapping[str, Any]) -> str:
+    """What an alert's rule has seen, without the rule's name, which stands above it.
+
+    Examples
+    --------
+    >>> cause_said({"rule": "slow", "title": "slow (critical): latency_p99: 180 ms"})
+    'latency_p99: 180 ms'
+    """
+    title = str(alert["title"])
+    rule, _, seen = title.partition(": ")
+    return seen if rule.startswith(str(alert["rule"])) and seen else title
 
 
 def day(moment: str | None) -> str:

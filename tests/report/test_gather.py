@@ -39,6 +39,23 @@ def test_live_figures_are_those_of_the_log(report, filled):
     assert routes["degraded"]["without_a_model"] == 5
 
 
+def test_a_log_is_counted_the_same_in_parts(artifact, filled, report, monkeypatch):
+    monkeypatch.setattr("capstone_lib.report.at_work._AT_ONCE", 7)
+    assert gather_report(artifact, filled, now="2016-04-01").live == report.live
+
+
+def test_what_a_shadow_says_is_no_answer(artifact, empty):
+    mine = empty.register_served(name="work", version="2.0", artifact="another", snapshot="s")
+    answer = (0.7, 1, 0.88, [0, 1], True, 2.0, None)
+    row = (1_457_600_000.0, mine, "shadow", {"age": 40}, *answer)
+    empty.write_requests([("a", *row)])
+    assert gather_report(artifact, empty).live["missing"]
+    empty.write_requests([("a", *row[:2], "canary", *row[3:])])
+    live = gather_report(artifact, empty).live
+    assert live["n"] == 1
+    assert [one["route"] for one in live["routes"]] == ["canary", "shadow"]
+
+
 def test_drift_names_the_column_that_moved_in_the_month_in_which_it_did(report, filled):
     (part,) = [one for one in report.drift["traffic"] if one["traffic"] == "batch"]
     assert [one["label"] for one in part["windows"]] == ["2016-01", "2016-02", "2016-03"]
