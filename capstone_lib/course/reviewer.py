@@ -109,10 +109,22 @@ class SimulatedReviewer:
             note=_NOTE,
         )
 
-    def work(self, queue: "ReviewQueue", *, n: int = 10) -> "list[Decision]":
-        """Take cases and decide them, one after the other; fewer than n if no more wait."""
+    def work(self, queue: "ReviewQueue", *, n: int = 10, overrides: int = 0) -> "list[Decision]":
+        """Take cases and decide them, one after the other.
+
+        Parameters
+        ----------
+        queue : ReviewQueue
+        n : int, default 10
+            How many; fewer if no more wait.
+        overrides : int, default 0
+            Go on until the store has at least so many overrides.
+        """
         made: list[Decision] = []
-        while len(made) < n and (case := queue.next(self.name)) is not None:
+        while len(made) < n or len(queue.store.overrides()) < overrides:
+            case = queue.next(self.name)
+            if case is None:
+                break
             made.append(self.decide(queue, case))
         return made
 

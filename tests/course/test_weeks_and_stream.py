@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from capstone_lib.batch import score_batch
 from capstone_lib.course.reference import export_reference
+from capstone_lib.course.reviewer import SimulatedReviewer
 from capstone_lib.course.stream import month_of, wait_for
 from capstone_lib.course.weeks import draw_weeks, gap_rule
 from capstone_lib.data import load_census
 from capstone_lib.errors import EndpointError
+from capstone_lib.store import open_store
 
 
 @pytest.fixture(scope="module")
@@ -16,8 +19,12 @@ def census():
 
 
 @pytest.fixture(scope="module")
-def weeks(tmp_path_factory, census):
-    artifact = export_reference(tmp_path_factory.mktemp("weeks") / "model.onnx")
+def artifact(tmp_path_factory):
+    return export_reference(tmp_path_factory.mktemp("weeks") / "model.onnx")
+
+
+@pytest.fixture(scope="module")
+def weeks(artifact, census):
     return draw_weeks(artifact, census, n=30)
 
 
@@ -76,3 +83,24 @@ def test_a_rule_that_neither_cries_wolf_nor_sleeps_is_there_to_be_found(weeks):
 def test_the_rule_is_about_women_and_men():
     rule = gap_rule(threshold=0.2, for_windows=3)
     assert (rule.feature, rule.for_windows, rule.actions) == ("SEX", 3, ("human_audit",))
+
+
+def test_a_reviewer_goes_on_until_somebody_is_overridden(tmp_path, artifact, census):
+    people = month_of(census, "2016-01", rows=300).people
+    with open_store(tmp_path / "s.db") as store:
+        score_batch(
+            artifact, people[["row_id", *census.features]], store=store, as_of="2016-01-31",
+            id="row_id", show_progress=False,
+        )  # fmt: skip
+        one = SimulatedReviewer(people.set_index("row_id")[census.target].to_dict(), error=0.0)
+        desk = one.desk(store, double_share=0.0)
+        n_cases = desk.fill_uncertain(artifact=artifact, n=40, source=people)
+        made = one.work(desk, n=1, overrides=1)
+        assert [said.verdict for said in made] == ["accept"] * (len(made) - 1) + ["override"]
+        assert len(store.overrides()) == 1
+        assert len(one.work(desk, n=100)) == n_cases - len(made)  # no more wait
+        seconds = desk.decisions()["seconds"]
+        assert seconds.between(20, 180).all()
+        truth = people.set_index("row_id")[census.target]
+        said = desk.decisions().set_index("row_id")["label"].astype(int)
+        assert said.equals(truth.loc[said.index].rename("label").astype(int))
