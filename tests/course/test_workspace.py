@@ -14,11 +14,11 @@ def test_the_names_are_those_that_graders_look_for(tmp_path: Path) -> None:
     ws = Workspace(tmp_path / "work")
     found = [
         ws.model, ws.store_path, ws.executed, ws.results, ws.report_html, ws.report_json,
-        ws.playbook, ws.inbox,
+        ws.playbook, ws.inbox, ws.decision,
     ]  # fmt: skip
     assert [path.relative_to(tmp_path / "work").as_posix() for path in found] == [
         "model.onnx", "store.db", "executed", "results.json", "report.html", "report.json",
-        "playbook.toml", "inbox",
+        "playbook.toml", "inbox", "decision.json",
     ]  # fmt: skip
     assert ws.path.is_dir()
     assert list(ws.path.iterdir()) == []

@@ -345,7 +345,7 @@ def test_load_tests_may_be_handed_over(tmp_path, artifact):
 
 
 def test_a_folder_is_no_place_to_ask(tmp_path, artifact):
-    with open_store(f"file:{tmp_path / 'folder'}") as folder, pytest.raises(StoreError):
+    with open_store(tmp_path / "folder") as folder, pytest.raises(StoreError):
         cap.compare_architectures(folder, artifact)
 
 
