@@ -179,11 +179,13 @@ class Advice:
             for one in self.reasons
         )
         lists = _list("Open risks", self.risks) + _list("What would change it", self.changes)
+        names = ("asked", "answered", "therefore")
+        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in names)
         cells = rows.replace("<td>", "<td style='text-align:left;vertical-align:top'>")
         return (
             f"<p>{escape(self.case.name)}: <b>{self.architecture}"
             f"{', with review' * self._says_review}</b></p>"
-            f"<table><thead><tr><th>asked</th><th>answered</th><th>therefore</th></tr></thead>"
+            f"<table><thead><tr>{head}</tr></thead>"
             f"<tbody>{cells}</tbody></table>{lists}"
         )
 
@@ -308,9 +310,10 @@ def _stakes(case: UseCase) -> Reason:
 
 def _risks(case: UseCase, choice: Architecture) -> Iterator[str]:
     if choice != "batch" and not case.on_call:
+        way_out = "" if _too_old(case) else ", or serve the night's answers when it is down"
         yield (
-            "nobody is on call, and an endpoint fails at night too: agree who is, buy it as a "
-            "service, or serve the night's answers when it is down"
+            "nobody is on call, and an endpoint fails at night too: agree who is, or buy it as a "
+            f"service{way_out}"
         )
     if case.stakes != "none" and case.reviews_needed > case.reviews_per_day:
         yield (

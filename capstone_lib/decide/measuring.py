@@ -152,8 +152,11 @@ class Measured:
     def batch_rate(self) -> Figure:
         """Rows a second of a whole run."""
         rows = self._done.rows
-        rates = (rows["rows"] + rows["rejected"]) / rows["seconds"]
-        return _median("read, scored and written", rates, "rows/s", self._done, how=_BATCH)
+        read = rows["rows"] + rows["rejected"]
+        rates = read / rows["seconds"]
+        found = _median("read, scored and written", rates, "rows/s", self._done, how=_BATCH)
+        note = f"runs of {read.median():,.0f} rows; a small one takes most of its time to begin"
+        return replace(found, note=note) if found.is_known else found
 
     @property
     def _succeeded(self) -> Figure:
@@ -266,13 +269,18 @@ class Measured:
         rates = [self.batch_rate, self.live_rate, self.hit_rate]
         parts = tuple(one.source for one in rates if one.source is not None)
         words = (
-            f"monthly_costs of {self._volume} at {self._prices}, with the throughputs of this table"
+            "computed by monthly_costs from the throughputs of this table, assumed "
+            f"{_assumed(self._volume)}, {_assumed(self._prices)}"
         )
         source = Source("computed", words, parts=parts)
         return {
             ("cost model", column): [Figure(name, costs[column], source=source)]
             for column in columns
         }
+
+
+def _assumed(about: Volume | Prices) -> str:
+    return ", ".join(f"{name} = {value:,}" for name, value in vars(about).items())
 
 
 def _times(found: Asked, percents: Sequence[float], *, what: str = "", how: str) -> list[Figure]:

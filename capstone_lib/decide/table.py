@@ -51,7 +51,7 @@ class Cell:
         return "\n".join([*map(str, self.figures), self.words])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ArchitectureTable:
     """What :func:`compare_architectures` returns; ``table["latency", "batch"]`` is a cell.
 
@@ -70,6 +70,14 @@ class ArchitectureTable:
 
     def __getitem__(self, place: tuple[str, str]) -> Cell:
         return self.cells[place]
+
+    def __repr__(self) -> str:
+        figures = [one for cell in self.cells.values() for one in cell.figures]
+        known = sum(one.is_known for one in figures)
+        return (
+            f"ArchitectureTable({self.model} {self.version}: {known} figures measured, "
+            f"{len(figures) - known} not)"
+        )
 
     def speed(self) -> Speed:
         """What :func:`capstone_lib.decide.cost.monthly_costs` needs, as measured.

@@ -22,7 +22,7 @@ def page_of(table: "ArchitectureTable", *, note: str) -> str:
     sources = list(_sources(table))
     prefix = f"source-{sha256(repr(sources).encode()).hexdigest()[:8]}"
     places = {source: f"{prefix}-{k + 1}" for k, source in enumerate(sources)}
-    head = "".join(f"<th scope='col' style='{_LEFT}'>{one}</th>" for one in COLUMNS)
+    head = "".join(f"<th scope='col' style='{_LEFT};width:30%'>{one}</th>" for one in COLUMNS)
     body = "".join(
         f"<tr><th scope='row' style='{_LEFT}'>{row}</th>"
         + "".join(_cell(table[row, column], places) for column in COLUMNS)
@@ -40,24 +40,33 @@ def page_of(table: "ArchitectureTable", *, note: str) -> str:
 
 
 def _cell(cell: "Cell", places: dict[Source, str]) -> str:
-    lines = "".join(f"<div>{_line(one, places)}</div>" for one in cell.figures)
+    known = [_line(one, places) for one in cell.figures if one.source is not None]
+    lines = "".join(f"<div>{line}</div>" for line in [*known, *_lacking(cell)])
     return f"<td style='{_LEFT};{_WORDS}'>{lines}<div><i>{escape(cell.words)}</i></div></td>"
 
 
+def _lacking(cell: "Cell") -> Iterator[str]:
+    """What was not measured: all that the same deed would measure, in one line."""
+    names: dict[str, list[str]] = {}
+    for one in cell.figures:
+        if one.source is None:
+            names.setdefault(one.note, []).append(one.name)
+    for how, some in names.items():
+        yield f"<b>not measured</b>: {escape('; '.join(some))}. To do: {escape(how)}"
+
+
 def _line(figure: Figure, places: dict[Source, str]) -> str:
-    name = escape(figure.name)
-    if figure.source is None:
-        return f"{name}: <b>not measured</b>: {escape(figure.note)}"
+    assert figure.source is not None
     between = f" ({escape(figure.between)})" if figure.between else ""
     told = [figure.source.words, f"n = {figure.n:,}" if figure.n else "", figure.note]
     tip = escape(". ".join(filter(None, told)))
     link = f"<a href='#{places[figure.source]}' title='{tip}'>{escape(figure.said)}</a>"
-    return f"{name} {link}{between}"
+    return f"{escape(figure.name)} {link}{between}"
 
 
 def _item(source: Source, places: dict[Source, str]) -> str:
     asked = (
-        f"<details><summary>the question</summary><pre>{escape(source.sql)}</pre></details>"
+        f"<details><summary>the question</summary><pre style='white-space:pre-wrap'>{escape(source.sql)}</pre></details>"
         if source.sql
         else ""
     )

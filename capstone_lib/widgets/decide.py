@@ -54,17 +54,18 @@ _STAKES = {
     "somebody's safety": "safety",
 }
 
-_QUESTIONS: dict[str, tuple[str, Mapping[str, Any]]] = {
-    "answer_within_s": ("An answer is needed within", _SPANS_S),
-    "staleness_h": ("Its facts may be as old as", _AGES_H),
-    "known_ahead": ("Cases known when the batch runs", _SHARES),
-    "stakes": ("A wrong answer hurts", _STAKES),
-    "cases_per_day": ("Cases a day", _COUNTS),
-    "review_share": ("Share handed to a person", _SHARES),
-    "reviews_per_day": ("Cases a day that people decide", _COUNTS),
-    "batch_every_h": ("A batch can run every", _EVERY_H),
-    "on_call": ("Somebody is on call at night", {"no": False, "yes": True}),
+_QUESTIONS: dict[str, tuple[str, Mapping[str, Any], str]] = {
+    "answer_within_s": ("An answer is needed within", _SPANS_S, "{:g} seconds"),
+    "staleness_h": ("Its facts may be as old as", _AGES_H, "{:g} hours"),
+    "known_ahead": ("Cases known when the batch runs", _SHARES, "{:.3%}"),
+    "stakes": ("A wrong answer hurts", _STAKES, "{}"),
+    "cases_per_day": ("Cases a day", _COUNTS, "{:,g}"),
+    "review_share": ("Share handed to a person", _SHARES, "{:.3%}"),
+    "reviews_per_day": ("Cases a day that people decide", _COUNTS, "{:,g}"),
+    "batch_every_h": ("A batch can run every", _EVERY_H, "{:g} hours"),
+    "on_call": ("Somebody is on call at night", {"no": False, "yes": True}, "{}"),
 }
+"""Of each answer: the question, what can be chosen, and how any other value is written."""
 
 
 class Checklist:
@@ -103,26 +104,28 @@ class Checklist:
         return advise(self.case)
 
     def _make(self, widgets: Any) -> Any:
-        for name, (question, choices) in _QUESTIONS.items():
-            self.controls[name] = self._control(widgets, name, question, dict(choices))
+        for name, (question, choices, other) in _QUESTIONS.items():
+            self.controls[name] = self._control(widgets, name, question, choices, other)
         if self.case.cost is not None:
             budget = () if self.case.budget is None else (self.case.budget,)
             prices = sorted({*self.case.cost.values(), *budget})
             budgets = {"does not matter": None, **{f"{one:,.2f}": one for one in prices}}
             self.controls["budget"] = self._control(
-                widgets, "budget", "It may cost a month", budgets
+                widgets, "budget", "It may cost a month", budgets, "{:,g}"
             )
         for name, one in self.controls.items():
             one.observe(lambda change, name=name: self._answer(name, change["new"]), names="value")
         self._told = widgets.HTML(self._page())
         return widgets.VBox([*self.controls.values(), self._told])
 
-    def _control(self, widgets: Any, name: str, question: str, choices: dict[str, Any]) -> Any:
+    def _control(
+        self, widgets: Any, name: str, question: str, choices: Mapping[str, Any], other: str
+    ) -> Any:
         now = getattr(self.case, name)
+        options = list(choices.items())
         if now not in choices.values():
-            choices[f"{now:,g}"] = now
-            choices = dict(sorted(choices.items(), key=lambda one: one[1]))
-        about = {"options": list(choices.items()), "value": now, "description": question}
+            options = sorted([*options, (other.format(now), now)], key=lambda one: one[1])
+        about = {"options": options, "value": now, "description": question}
         return widgets.Dropdown(**about, layout=_WIDE, style=_STYLE)
 
     def _answer(self, name: str, value: Any) -> None:
@@ -213,9 +216,10 @@ def _answers(case: UseCase) -> str:
     rows = []
     for field in fields(case):
         if field.name in _QUESTIONS:
-            question, choices = _QUESTIONS[field.name]
+            question, choices, other = _QUESTIONS[field.name]
             value = getattr(case, field.name)
-            said = next((word for word, one in choices.items() if one == value), str(value))
+            words = {one: word for word, one in choices.items()}
+            said = words.get(value, other.format(value))
             rows.append(f"<tr><td>{question}</td><td>{escape(said)}</td></tr>")
     cells = "".join(rows).replace("<td>", "<td style='text-align:left'>")
     return f"<table><tbody>{cells}</tbody></table>"
