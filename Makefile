@@ -41,6 +41,9 @@ notebooks: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/batch.py
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/monitoring.py
+	$(BIN)/python benchmarks/explain.py
+	$(BIN)/python benchmarks/hybrid.py
 
 clean:  # what a student has made, work/, stays
 	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         detect_drift,
         measure,
     )
+    from capstone_lib.report import Report, write_report
     from capstone_lib.review import ReviewQueue
     from capstone_lib.schema import Schema
     from capstone_lib.serving import Endpoint, Limits, compare_routes, serve
@@ -61,6 +62,7 @@ _HOME = {
     "Passport": "artifact",
     "Playbook": "alerts",
     "Predictions": "artifact",
+    "Report": "report",
     "ReviewQueue": "review",
     "Schema": "schema",
     "Store": "store",
@@ -86,6 +88,7 @@ _HOME = {
     "score_batch": "batch",
     "serve": "serving",
     "verify_parity": "artifact",
+    "write_report": "report",
 }
 
 __all__ = [
@@ -106,6 +109,7 @@ __all__ = [
     "Passport",
     "Playbook",
     "Predictions",
+    "Report",
     "ReviewQueue",
     "Schema",
     "Store",
@@ -131,6 +135,7 @@ __all__ = [
     "score_batch",
     "serve",
     "verify_parity",
+    "write_report",
 ]
 
 __version__ = _version("capstone-lib")

@@ -147,7 +147,20 @@ def _operations() -> Iterator[tuple[str, Known]]:
     yield "parity_differing_share", _share("share of rows in which they differ", "features")
 
 
-KNOWN: dict[str, Known] = {
-    name: known for part in (_drift, _answers, _groups, _operations) for name, known in part()
-}
+def _reviews() -> Iterator[tuple[str, Known]]:
+    yield "override_rate", _share("share of cases in which a reviewer says otherwise", "either")
+    yield "cannot_say_rate", _share("share of cases of which a reviewer cannot say")
+    yield "review_agreement", _share("share of cases on which two reviewers agree")
+    yield "review_kappa", Known("agreement beyond chance", "everybody", -1, 1, ends=True)
+    yield "review_seconds", Known("time on a case, median, s", "everybody", ends=True)
+    yield "review_in_time", _share("share decided within the aim")
+    yield "review_error_before", _share("share of reviewed cases in which the model was wrong")
+    yield "review_error_after", _share("share in which the reviewer was")
+    yield "review_help", Known("mended less spoilt, a share", "everybody", -1, 1, ends=True)
+    yield "review_backlog", Known("cases not decided")
+    yield "review_oldest", Known("age of the oldest case, days")
+
+
+_PARTS = (_drift, _answers, _groups, _operations, _reviews)
+KNOWN: dict[str, Known] = {name: known for part in _PARTS for name, known in part()}
 """By name."""

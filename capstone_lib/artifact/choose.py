@@ -18,7 +18,7 @@ from capstone_lib.artifact.model import Artifact
 __all__ = ["choose_background"]
 
 _ROWS = 64  # made-up people
-_NODES = 12
+_NODES = 9
 _PEOPLE = 64  # compared exhaustively
 _MIXTURES = 3_000  # candidates, and real rows, times columns
 _TRIED = 25  # of the candidates that promise most, at each pick
@@ -137,7 +137,7 @@ def _fit(
 
     square = gram[np.ix_(places, places)]
     root = np.linalg.cholesky(square + 1e-9 * np.trace(square) * np.eye(len(places)))
-    weights, left = nnls(root.T, np.linalg.solve(root, along[places]))
+    weights, left = nnls(root.T, np.linalg.solve(root, along[places]), maxiter=1_000)
     return float(left), places, weights
 
 

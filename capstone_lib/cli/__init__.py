@@ -20,6 +20,7 @@ from capstone_lib.cli.inspect import inspect
 from capstone_lib.cli.lab import lab
 from capstone_lib.cli.loadtest import loadtest
 from capstone_lib.cli.monitor import monitor
+from capstone_lib.cli.report import report
 from capstone_lib.cli.run import run
 from capstone_lib.cli.score import score
 from capstone_lib.cli.serve import serve
@@ -40,7 +41,19 @@ def capstone(debug: bool) -> None:
     """
 
 
-for command in (run, lab, doctor, inspect, score, serve, loadtest, monitor, alerts, explain):
+for command in (
+    run,
+    lab,
+    doctor,
+    inspect,
+    score,
+    serve,
+    loadtest,
+    monitor,
+    alerts,
+    explain,
+    report,
+):
     capstone.add_command(command)
 
 

@@ -9,6 +9,7 @@ import click
 
 from capstone_lib.cli.alert_words import tell_actions, tell_alerts
 from capstone_lib.cli.measurement_words import tell_measurements
+from capstone_lib.cli.moments import read_moment
 
 if TYPE_CHECKING:
     from capstone_lib.alerts import ActionRecord, Alert, Playbook
@@ -44,16 +45,6 @@ class _Run:
         return FAILED if any(one.state == "failed" for one in self.actions) else DONE
 
 
-def _moment(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    from capstone_lib.errors import MonitoringError
-    from capstone_lib.store.measurement import moment_text
-
-    try:
-        return None if text is None else moment_text(text, name="it") or None
-    except MonitoringError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 def _columns(
     _: click.Context, __: click.Parameter, texts: tuple[str, ...]
 ) -> dict[str, list[float]]:
@@ -80,9 +71,11 @@ def _columns(
     metavar="FILE",
     help="A Parquet or CSV file that was scored in the window; may be given several times.",
 )
-@click.option("--from", "start", callback=_moment, metavar="DATE", help="Where the window begins.")
 @click.option(
-    "--to", "end", callback=_moment, metavar="DATE", help="The first moment after the window."
+    "--from", "start", callback=read_moment, metavar="DATE", help="Where the window begins."
+)
+@click.option(
+    "--to", "end", callback=read_moment, metavar="DATE", help="The first moment after the window."
 )
 @click.option(
     "--sensitive",
@@ -91,9 +84,9 @@ def _columns(
     metavar="COLUMN[:CUTS]",
     help="Groups to look at, such as SEX or AGEP:25,45,65. By default those of the passport.",
 )
-@click.option("--now", callback=_moment, metavar="DATE", help="The moment of asking.")
+@click.option("--now", callback=read_moment, metavar="DATE", help="The moment of asking.")
 @click.option(
-    "--outcomes-until", callback=_moment, metavar="DATE", help="Leave later outcomes aside."
+    "--outcomes-until", callback=read_moment, metavar="DATE", help="Leave later outcomes aside."
 )
 @click.option(
     "--replayed", is_flag=True, help="Live requests are people of the past, asked about today."

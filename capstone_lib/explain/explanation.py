@@ -1,9 +1,12 @@
 """What an explanation is, and how it is told and kept."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
+
+from capstone_lib.explain.words import say_effect
+from capstone_lib.schema import Column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +54,14 @@ class Explanation:
         What is explained: with two classes the probability of the second, else of the label.
     base : float
         The score of the people compared with, on average.
-    reasons : tuple of Reason
-        One for each column of the model, the strongest first.
+    columns : tuple of Column
+        The columns of the model.
+    values : tuple
+        The row's, in their order; None where missing.
+    moves : tuple of float
+        The effects, in their order.
+    errors : mapping of str to float
+        By column how far off such an effect is.
     error : float
         How far off an effect is, over all columns.
     background : str
@@ -65,16 +74,39 @@ class Explanation:
 
     score: float
     base: float
-    reasons: tuple[Reason, ...]
+    columns: tuple[Column, ...] = field(repr=False)
+    values: tuple[Any, ...] = field(repr=False)
+    moves: tuple[float, ...] = field(repr=False)
+    errors: Mapping[str, float] = field(repr=False)
     error: float
     background: str
     seed: int
     label: Any = None
 
     @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """One for each column of the model, the strongest first."""
+        return tuple(self._reason(place) for place in self._strongest())
+
+    @property
     def effects(self) -> dict[str, float]:
         """The effects by column, the strongest first."""
-        return {reason.feature: reason.effect for reason in self.reasons}
+        return {self.columns[place].name: self.moves[place] for place in self._strongest()}
+
+    def _strongest(self) -> list[int]:
+        """The columns' places, by the size of their effects; of equals the first."""
+        return sorted(range(len(self.moves)), key=lambda place: -abs(self.moves[place]))
+
+    def _reason(self, place: int) -> Reason:
+        column, value, effect = self.columns[place], self.values[place], self.moves[place]
+        about = "the score" if self.label is None else f"the score of {self.label}"
+        return Reason(
+            feature=column.name,
+            value=value,
+            effect=effect,
+            error=self.errors[column.name],
+            text=say_effect(column, value, effect, about=about),
+        )
 
     def to_dict(self, *, top: int = TOP) -> dict[str, Any]:
         """Ready for JSON, as answers and the log have it.
@@ -84,6 +116,7 @@ class Explanation:
         top : int
             How many reasons are told; the effects of the rest are added up in ``others``.
         """
+        places = self._strongest()  # words are made only for what is told: they take time
         return {
             "method": METHOD,
             "version": VERSION,
@@ -91,8 +124,8 @@ class Explanation:
             "background": self.background,
             "seed": self.seed,
             "error": self.error,
-            "reasons": [_told(reason) for reason in self.reasons[:top]],
-            "others": sum(reason.effect for reason in self.reasons[top:]),
+            "reasons": [_told(self._reason(place)) for place in places[:top]],
+            "others": sum(self.moves[place] for place in places[top:]),
             **({} if self.label is None else {"label": self.label}),
         }
 

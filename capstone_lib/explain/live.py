@@ -8,13 +8,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
 from capstone_lib.artifact import Artifact
 from capstone_lib.artifact.comparison import Compared, Comparison
 from capstone_lib.errors import ArtifactError
-from capstone_lib.explain.explanation import Explanation, Reason
-from capstone_lib.explain.words import say_effect
+from capstone_lib.explain.explanation import Explanation
 
 __all__ = ["Explainer", "explain_row"]
 
@@ -68,29 +65,18 @@ class Explainer:
         return [self._tell(row, one) for row, one in zip(people, compared, strict=True)]
 
     def _tell(self, values: Sequence[Any], found: Compared) -> Explanation:
-        weights = self.background.weights
-        effects = (weights @ found.effects).tolist()
-        label = self.artifact.classes[found.place] if self._many else None
-        about = "the score" if label is None else f"the score of {label}"
-        strongest = np.argsort(-np.abs(effects), kind="stable")
-        errors = self.background.errors
+        weights, background = self.background.weights, self.background
         return Explanation(
             score=found.score,
             base=float(weights @ found.starts),
-            reasons=tuple(
-                Reason(
-                    column.name,
-                    None if values[place] != values[place] else values[place],
-                    effects[place],
-                    errors[column.name],
-                    say_effect(column, values[place], effects[place], about=about),
-                )
-                for place, column in ((int(one), self._columns[one]) for one in strongest)
-            ),
-            error=self.background.error,
-            background=self.background.sha256,
-            seed=self.background.seed,
-            label=label,
+            columns=self._columns,
+            values=tuple(None if value != value else value for value in values),
+            moves=tuple((weights @ found.effects).tolist()),
+            errors=background.errors,
+            error=background.error,
+            background=background.sha256,
+            seed=background.seed,
+            label=self.artifact.classes[found.place] if self._many else None,
         )
 
 

@@ -56,6 +56,7 @@ class _Job:
     outcomes: "pd.DataFrame"
     until: datetime | None
     replayed: bool
+    reviews: bool
     sensitive: Cuts
 
 
@@ -70,6 +71,7 @@ def measure(
     now: Any = None,
     outcomes_until: Any = None,
     replayed: bool = False,
+    reviews: bool = False,
     seen: Traffic | None = None,
     sla_ms: float = SLA_MS,
 ) -> list[Measurement]:
@@ -98,6 +100,9 @@ def measure(
     replayed : bool, default False
         Whether the live requests are people of the past who were asked about today: then their
         outcomes count though they are older than the answers.
+    reviews : bool, default False
+        Whether a reviewer's word counts as the outcome where none was observed. Reviewers look at
+        chosen people and have mostly seen the model's answer, so it is left aside unless asked for.
     seen : Traffic, optional
         What became of all requests of the window, from the endpoint's own counts.
     sla_ms : float, default 100
@@ -123,9 +128,8 @@ def measure(
     }
     until = None if outcomes_until is None else parse_moment(outcomes_until, name="outcomes_until")
     kept = reference if reference is not None else artifact.reference
-    job = _Job(
-        artifact, kept, store.outcomes(), until, replayed, columns_asked(artifact, sensitive)
-    )
+    groups = columns_asked(artifact, sensitive)
+    job = _Job(artifact, kept, store.outcomes(), until, replayed, reviews, groups)
     runs = runs_of(store, artifact, start=start, end=end)
     table = None if source is None else read_source(source)
     batch = batch_rows(artifact, store, runs, source=table)
@@ -146,6 +150,7 @@ def _of_rows(job: _Job, rows: Rows) -> list[Measurement]:
             job.outcomes,
             as_of=job.until,
             only_later=not (job.replayed and rows.traffic == "live"),
+            reviews=job.reviews,
         )
         groups = groups_of(rows, job.sensitive)
         drift, notes = _drift(job, rows)

@@ -206,7 +206,8 @@ def case_row(
     )
     named = [said["row_id"], source, why, artifact.name, artifact.version, features]
     case_id = hashlib.sha256(json.dumps(named).encode()).hexdigest()[:16]
-    chance = int(case_id[:8], 16) / 2**32  # as good as drawn, and the same for ever
+    # as good as drawn, and the same for ever
+    chance, other = (int(part, 16) / 2**32 for part in (case_id[:8], case_id[8:]))
     unsure = float(said["uncertainty"]) / math.log2(max(2, len(artifact.classes)))
     explanation = said["explanation"]
     return {
@@ -229,7 +230,7 @@ def case_row(
             [_label(name) for name in json.loads(said["prediction_set"])], ensure_ascii=False
         ),
         "reasons": explanation if isinstance(explanation, str) else None,
-        "wanted": 2 if chance < double_share else 1,
+        "wanted": 2 if other < double_share else 1,
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from capstone_lib.errors import ReviewError
-from capstone_lib.monitoring.rates import normal_quantile
+from capstone_lib.monitoring.rates import normal_quantile, wilson
 
 __all__ = ["cohen_kappa"]
 
@@ -28,7 +28,8 @@ def cohen_kappa(
     -------
     kappa, low, high : float
         1 is full agreement, 0 what chance gives, below 0 less than that. NaN where everybody said
-        the same of everything: then chance cannot be told from agreement.
+        the same of everything: then chance cannot be told from agreement. Where the two always
+        agree, the lower end is that of Wilson's interval of their agreement.
 
     Raises
     ------
@@ -61,6 +62,9 @@ def cohen_kappa(
     if expected >= 1:
         return float("nan"), float("nan"), float("nan")
     kappa = (observed - expected) / (1 - expected)
+    if observed == 1:  # the error would be 0, however few agreed
+        least, _ = wilson(n, n, level=level)
+        return kappa, max(-1.0, (float(least) - expected) / (1 - expected)), 1.0
     # each cell (i, j) weighs by the column share of i and the row share of j
     sums = columns[:, None] + rows[None, :]
     on = np.diag(share) @ ((1 - expected) - np.diag(sums) * (1 - observed)) ** 2

@@ -10,9 +10,11 @@ from capstone_lib.serving.problems import Refusal
 from capstone_lib.serving.record import Record
 from capstone_lib.serving.routes import Model
 
-__all__ = ["Lane", "score_aside"]
+__all__ = ["TOGETHER", "Lane", "score_aside"]
 
-_TOGETHER = 16  # rows explained in one call: more are not faster, and take more memory
+TOGETHER = 16
+"""Rows that are explained in one call: more are not faster, and others would wait for them."""
+
 _NO_REASONS = Refusal(
     "explain",
     "no_reasons",
@@ -96,8 +98,8 @@ def _reasons(
             records[place].warnings = (*records[place].warnings, _NO_REASONS)
         return [None] * len(asking)
     out: list[Any] = []
-    for start in range(0, len(asking), _TOGETHER):
-        some = asking[start : start + _TOGETHER]
+    for start in range(0, len(asking), TOGETHER):
+        some = asking[start : start + TOGETHER]
         found = lane.explainer(
             [records[place].values for place in some],
             labels=[answers[place][0].label for place in some],

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from capstone_lib.artifact import Predictions
 from capstone_lib.artifact.rows import Answer
 from capstone_lib.schema import Schema
+from capstone_lib.serving.explained import Explained
 from capstone_lib.serving.hybrid import Hybrid, no_score
 from capstone_lib.serving.lanes import Lane, score_aside
 from capstone_lib.serving.limits import Limits
@@ -89,6 +90,7 @@ class Service:
         }
         self._nightly = Lane(passing_on(routes.stable), keys.get("stable", 0), self._settle)
         self._helper = ThreadPoolExecutor(1, thread_name_prefix="capstone-scoring")
+        self._explained = Explained(self._helper, self._settle)
 
     def _gate(self, case: str) -> Schema:
         model = self.routes.choose(self.rollout, case)
@@ -203,7 +205,7 @@ class Service:
             if isinstance(found, Record):
                 (lane,) = self._lanes_of([found], pointer="")
                 if found.explain:
-                    return (await self._aside([found], [lane], started))[0]
+                    return await _kept(self._explained.ask(lane, found, started))
                 return await _kept(lane.ask(found, started))
             replies = await self.answer_all(found, started)
             return b'{"predictions":[' + b",".join(replies) + b"]}"

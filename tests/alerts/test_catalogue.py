@@ -11,6 +11,7 @@ import capstone_lib as cap
 from capstone_lib.alerts.catalogue import KNOWN, known_as
 from capstone_lib.monitoring import Traffic, measure, measure_hybrid
 from capstone_lib.monitoring.drift import detect_drift
+from capstone_lib.review import ReviewQueue, measure_reviews
 from capstone_lib.store import open_store
 
 
@@ -46,6 +47,14 @@ def measured(tmp_path_factory):
         store.record_outcomes(frame, outcome="work", observed_at="2016-03-01")
         found = measure(artifact, store, window=("2016-01-01", "2016-03-01"), source=frame,
                         seen=Traffic(900, 880, 10, 5, {"busy": 5}))  # fmt: skip
+        queue = ReviewQueue(store, double_share=1)
+        queue.fill_audit(artifact=artifact, source=frame, alert_id="a", group="sex=2", n=10)
+        for turn, reviewer in enumerate(["ana", "bo"]):
+            while case := queue.next(reviewer):
+                queue.see(case)
+                verdict = "accept" if (turn + len(case.case_id)) % 2 else "cannot say"
+                queue.decide(case.case_id, reviewer=reviewer, verdict=verdict)
+        found += measure_reviews(store, artifact=artifact)
     found += detect_drift(train, frame, classifier=True).measurements()
     truth = frame["age"] + 0.5
     guess = LinearRegression().fit(frame[["sex"]], truth).predict(frame[["sex"]])

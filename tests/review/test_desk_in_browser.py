@@ -230,6 +230,10 @@ def lab(tmp_path, desk, artifact):
         "JUPYTER_RUNTIME_DIR": "runtime", "JUPYTERLAB_SETTINGS_DIR": "settings",
         "JUPYTERLAB_WORKSPACES_DIR": "workspaces", "IPYTHONDIR": "ipython",
     }  # fmt: skip
+    themes = tmp_path / "settings" / "@jupyterlab" / "apputils-extension"
+    themes.mkdir(parents=True)
+    follow = {"adaptive-theme": True}  # light or dark, as the browser wants it
+    (themes / "themes.jupyterlab-settings").write_text(json.dumps(follow))
     log = tmp_path / "log"
     with ProcessWatch() as watch, log.open("wb") as stream:
         own = {name: str(tmp_path / folder) for name, folder in folders.items()}
@@ -338,6 +342,7 @@ def test_the_panel_by_keyboard_and_in_the_dark(lab, open_page, desk):
     expect(page.get_by_role("button", name="Next case")).to_be_focused()
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Decide")).to_be_enabled()
     for _ in range(3):  # each choice is a stop of its own
         page.keyboard.press("Tab")
     expect(page.get_by_label("Note")).to_be_focused()
@@ -345,6 +350,8 @@ def test_the_panel_by_keyboard_and_in_the_dark(lab, open_page, desk):
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Decide")).to_be_focused()
     picture(page, "panel-dark")
+    ink = page.locator(".cap-case").evaluate("one => getComputedStyle(one).color")
+    assert ink == "rgb(232, 234, 237)"
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_contain_text("Decided:", timeout=30_000)
     expect(page.get_by_role("button", name="Next case")).to_be_focused()

@@ -45,6 +45,12 @@ def test_kappas_interval_holds_the_truth_as_often_as_it_says():
     assert 0.92 < held / rounds < 0.975
 
 
+def test_two_who_always_agree_may_yet_differ():
+    few, many = (cohen_kappa([0, 1] * n, [0, 1] * n) for n in (2, 200))
+    assert few[0] == many[0] == few[2] == many[2] == 1
+    assert few[1] < 0.5 < 0.95 < many[1] < 1
+
+
 def test_kappa_needs_two_words_on_each_case():
     for first, second in (([], []), ([1], [1, 2])):
         with pytest.raises(ReviewError, match="two words on each case"):
@@ -146,6 +152,22 @@ def test_help_is_the_error_before_and_after_where_the_truth_was_observed(reviewe
     assert helped.value == pytest.approx(before - after)
     assert helped.n == len(words)
     assert -1 <= helped.low < helped.value < helped.high <= 1
+
+
+def test_the_monitor_leaves_reviewers_words_aside_unless_asked(reviewed, artifact, people):
+    from capstone_lib.monitoring import measure
+
+    n_said = len(ReviewQueue(reviewed).decisions().dropna(subset="label")["case_id"].unique())
+    for reviews, known in ((False, 0), (True, n_said)):
+        found = measure(artifact, reviewed, source=people, reviews=reviews)
+        (missing,) = [m for m in found if m.name == "outcomes_missing"]
+        assert missing.value == pytest.approx(1 - known / len(people))
+    reviewed.record_outcomes(people, outcome="at_work", observed_at="2016-06-01")
+    both = [
+        [m for m in measure(artifact, reviewed, source=people, reviews=reviews) if m.name == "auc"]
+        for reviews in (False, True)
+    ]
+    assert both[0][0].value == both[1][0].value
 
 
 def test_the_paired_interval_holds_the_truth():

@@ -314,6 +314,8 @@ def test_about_the_asked_share_goes_to_two(scored, artifact, people):
     wanted = queue.cases()["wanted"]
     assert set(wanted) == {1, 2}
     assert 0.2 < (wanted == 2).mean() < 0.4  # 0.3 in 400, deviation 0.023
+    twice = queue.cases().groupby("wanted")["priority"].mean()
+    assert abs(twice[2] - twice[1]) < 0.12  # they are anywhere in the queue; deviation 0.03
 
 
 def test_a_case_can_be_put_back(queue):

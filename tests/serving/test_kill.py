@@ -80,7 +80,7 @@ def read_log(store):
     with cap.open_store(store) as opened:
         log = opened.requests()
     assert not log["row_id"].duplicated().any()
-    required = log.drop(columns="explanation")
+    required = log.drop(columns=["explanation", "as_of", "miss"])
     assert not required.isna().any().any()
     assert (log["model"] == "work").all()
     assert all(len(json.loads(text)) == 4 for text in log["features"].unique())
