@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["page_of"]
 
 _LEFT = "text-align:left;vertical-align:top"
-_WORDS = "white-space:normal;min-width:12em"
+_WORDS = "white-space:normal;overflow-wrap:anywhere"
 
 
 def page_of(table: "ArchitectureTable", *, note: str) -> str:
@@ -33,8 +33,9 @@ def page_of(table: "ArchitectureTable", *, note: str) -> str:
     listed = "".join(_item(source, places) for source in sources)
     below = f"<p>Sources</p><ol>{listed}</ol>" if sources else ""
     return (
-        f"<table><caption>{title}: figures from its own runs</caption>"
-        f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
+        "<table style='width:100%;table-layout:fixed'>"
+        f"<caption>{title}: figures from its own runs</caption>"
+        f"<thead><tr><td style='width:10%'></td>{head}</tr></thead><tbody>{body}</tbody></table>"
         f"<p>{escape(note)}</p>{below}"
     )
 
@@ -65,11 +66,8 @@ def _line(figure: Figure, places: dict[Source, str]) -> str:
 
 
 def _item(source: Source, places: dict[Source, str]) -> str:
-    asked = (
-        f"<details><summary>the question</summary><pre style='white-space:pre-wrap'>{escape(source.sql)}</pre></details>"
-        if source.sql
-        else ""
-    )
+    sql = f"<pre style='white-space:pre-wrap'>{escape(source.sql)}</pre>"
+    asked = f"<details><summary>the question</summary>{sql}</details>" if source.sql else ""
     return f"<li id='{places[source]}'>{escape(source.words)}{asked}</li>"
 
 

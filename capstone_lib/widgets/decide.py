@@ -17,7 +17,7 @@ from capstone_lib.widgets.explore import Explorer, explore
 __all__ = ["Checklist", "explore_costs"]
 
 _WIDE = {"width": "min(100%, 44em)"}
-_STYLE = {"description_width": "17em"}
+_STYLE = {"description_width": "20em"}
 
 _SPANS_S = {
     "0.1 seconds": 0.1,

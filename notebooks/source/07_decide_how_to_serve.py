@@ -42,10 +42,14 @@ ws.provide("artifact", "inbox")
 #
 # **Batch** scores everybody ahead; **real time** answers when asked; **hybrid** passes the night's
 # answers on while they are fresh, and computes the others. Textbooks compare them in a table. So do
-# we, but every figure is asked from your store. Whatever was not measured says so.
+# we, but every figure is asked from your store. Whatever was not measured says so. (As in notebook
+# 03, one line undoes what an earlier run may have left.)
 
 # %%
 artifact, store = ws.artifact(), ws.store()
+store.change_rollout(
+    who="notebook 07", why="begin", route="stable", canary_share=0.0, paused=False, shadow=False
+)
 volume = Volume(people=people_scored, questions_per_day=questions_per_day)
 cap.compare_architectures(store, artifact, volume=volume)
 

@@ -62,6 +62,15 @@ def turn(strength=0.3, rows=2_000):
 explore(turn, alt="A line that rises.", strength=(0.0, 1.0, 0.1), rows=[200, 2_000, 20_000])
 """
 
+CHECKLIST = """\
+# %%
+import capstone_lib as cap
+from capstone_lib.widgets.decide import Checklist
+Checklist(
+    cap.UseCase("counter", answer_within_s=2, staleness_h=48, known_ahead=0.9, stakes="fairness")
+)
+"""
+
 
 @dataclass
 class Lab:
@@ -171,6 +180,26 @@ def test_runs_in_silence_and_fits_the_page(lab: Lab, chromium: Browser, notebook
     assert cut_off == []
     assert heard.errors == []
     assert heard.hosts == {"127.0.0.1"}
+
+
+def test_the_checklist_is_answered_by_keyboard(lab: Lab, chromium: Browser) -> None:
+    path = lab.root / "checklist.ipynb"
+    path.write_text(generate(CHECKLIST), "utf-8")
+    page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    heard = Heard()
+    heard.listen(page)
+    try:
+        open_and_run(page, lab, Notebook("99", "checklist", path))
+        said = page.get_by_role("status")
+        expect(said.get_by_text("counter: hybrid, with review")).to_be_visible()
+        within = page.get_by_label("An answer is needed within")
+        expect(within).to_have_value("2 seconds")
+        within.select_option("two days")
+        expect(said.get_by_text("counter: batch, with review")).to_be_visible()
+        photograph(page, "checklist")
+    finally:
+        page.close()
+    assert heard.errors == []
 
 
 def test_sliders_are_dragged_and_moved_by_keyboard(lab: Lab, chromium: Browser) -> None:
