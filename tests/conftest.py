@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 # A shell that starts tests in the background has them ignore Ctrl-C, and their children inherit it:
 # then a test that interrupts a program waits for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+settings.register_profile("untimed", deadline=None)  # timings are not tests
+settings.load_profile("untimed")
 
 NO_BROWSER = (
     "no Chromium and no Chrome on this machine, so nobody has looked at the pages; install one "
