@@ -277,7 +277,7 @@ decision
 # of zero. Then the first who asks waits until it is up: ask how long that takes, and whether they
 # can wait.</details>
 #
-# <details><summary>Real time costs a thousand times as much as batch here. Is that an argument
+# <details><summary>Real time costs far more than batch here. Is that an argument
 # against it?</summary>Only if the batch meets the need. Both may be small beside a clerk's hour, or
 # beside what a late answer costs.</details>
 #
