@@ -11,14 +11,15 @@ outcomes come in, and the queue of the reviewers fills. The reviewer is simulate
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from capstone_lib.course.reviewer import SimulatedClock, SimulatedReviewer
+from capstone_lib.course.playbooks import course_playbook
+from capstone_lib.course.reviewer import SimulatedReviewer
 from capstone_lib.course.stream import (
     Line,
     Month,
@@ -27,23 +28,20 @@ from capstone_lib.course.stream import (
     month_of,
     play,
     wait_for,
+    wait_for_all,
 )
 from capstone_lib.course.workspace import Workspace
 
 if TYPE_CHECKING:
-    from capstone_lib.alerts import Alert, Playbook
+    from capstone_lib.alerts import Alert
     from capstone_lib.alerts.records import ActionRecord
     from capstone_lib.review import Decision
     from capstone_lib.store import Store
 
-__all__ = ["KNOWN_GAPS", "Facts", "Passed", "course_playbook", "run_drill"]
-
-KNOWN_GAPS = ("AGEP", "DIS", "RAC1P")
-"""Columns between whose groups errors differ from the first day: notebook 04 has audited them."""
+__all__ = ["WORKERS", "Facts", "Passed", "run_drill"]
 
 WORKERS = 2
 _CANARY_SHARE = 0.2
-_ELSEWHERE = ("latency_p99", "slow_share", "staleness_p95")
 
 
 @dataclass(frozen=True)
@@ -122,19 +120,6 @@ class Facts:
     live_answers: dict[int, tuple[dict[str, Any], ...]] = field(repr=False)
     batch_answers: dict[int, tuple[Any, str]] = field(repr=False)
     acted_twice: int = 0
-
-
-def course_playbook() -> "Playbook":
-    """The default playbook after its first month: gaps that are known are named in it.
-
-    Rules on the speed of answers are left out, since a course runs on shared machines, and that on
-    stale scores, since each person of the census comes but once.
-    """
-    from capstone_lib.alerts import Playbook
-    from capstone_lib.alerts.tuning import change_rule
-
-    rules = change_rule(Playbook.default(), "unequal_errors", but_not=KNOWN_GAPS)
-    return replace(rules, rules=tuple(one for one in rules if one.measurement not in _ELSEWHERE))
 
 
 def run_drill(
@@ -225,12 +210,7 @@ class _Drill:
         month = self._play("2016-02", client="live_defaults")
         with lines_to(self.url, workers=WORKERS) as lines:
             passed, began = self._judge(month)
-            wait_for(
-                lambda: all(
-                    one["paused"] and one["route"] == "degraded" for one in _rollouts(lines)
-                ),
-                what="both workers to pause and degrade",
-            )
+            wait_for_all(lines, paused=True, route="degraded")
             took = time.monotonic() - began
             found = {"braked": _rollouts(lines), "braked_s": took}
             found["degraded_answers"] = self._ask(lines, month, place=0)
@@ -248,10 +228,7 @@ class _Drill:
         with lines_to(self.url, workers=WORKERS) as lines:
             began = time.monotonic()
             done = self.book.undo(parity, "degrade_route", who="Ada", why="the client is mended")
-            wait_for(
-                lambda: all(one["route"] == "stable" for one in _rollouts(lines)),
-                what="both workers to recover",
-            )
+            wait_for_all(lines, route="stable")
             took, found = time.monotonic() - began, _rollouts(lines)
         self.say(f"Ada undoes degrade_route: {done.result}; both workers follow in {took:.2f} s")
         months["mended"] = self.pass_month("2016-03")
@@ -269,14 +246,9 @@ class _Drill:
 
     def review(self, month: Month, n_cases: int) -> dict[str, Any]:
         """A simulated reviewer decides, and its answers come back."""
-        from capstone_lib.review import ReviewQueue
-
-        clock = SimulatedClock()
-        queue = ReviewQueue(self.store, double_share=0.0, clock=clock)
-        people = month.people.set_index("row_id")
-        truth = people[self.census.target]
-        reviewer = SimulatedReviewer(truth.to_dict(), seed=self.seed, clock=clock)
-        made = reviewer.work(queue, n=n_cases)
+        truth = month.people.set_index("row_id")[month.target]
+        reviewer = SimulatedReviewer(truth.to_dict(), seed=self.seed)
+        made = reviewer.work(reviewer.desk(self.store), n=n_cases)
         over = {int(one.row_id): one.label for one in made if one.verdict == "override"}
         self.say(f"{reviewer.name} decides {len(made)} cases and overrides {len(over)}")
         began = time.monotonic()
@@ -357,7 +329,7 @@ class _Drill:
 
 
 def _rollouts(lines: Sequence[Line]) -> tuple[dict[str, Any], ...]:
-    return tuple(line.ask("/status")["rollout"] for line in lines)
+    return tuple(line.rollout() for line in lines)
 
 
 @click.command()

@@ -32,7 +32,17 @@ if TYPE_CHECKING:
     from capstone_lib.monitoring import Measurement
     from capstone_lib.store import Store
 
-__all__ = ["Line", "Month", "lines_to", "measure_month", "month_of", "play", "wait_for"]
+__all__ = [
+    "Line",
+    "Month",
+    "follow",
+    "lines_to",
+    "measure_month",
+    "month_of",
+    "play",
+    "wait_for",
+    "wait_for_all",
+]
 
 _CASES_A_REQUEST = 20
 _PAUSE_S = 0.01
@@ -162,6 +172,11 @@ class Line:
         answer: dict[str, Any] = self.ask("/predict", _instance(row, row_id))
         return answer
 
+    def rollout(self) -> dict[str, Any]:
+        """How the models share the traffic now, as this worker sees it."""
+        said: dict[str, Any] = self.ask("/status")["rollout"]
+        return said
+
     def close(self) -> None:
         """End it."""
         self._connection.close()
@@ -222,6 +237,40 @@ def measure_month(month: Month, artifact: "Artifact", store: "Store") -> "list[M
     found = measure(artifact, store, window=month.window, source=month.people)
     store.write_measurements(found)
     return found
+
+
+def follow(url: str, *, workers: int = 2, **wanted: Any) -> "pd.DataFrame":
+    """Wait until each worker of an endpoint follows the rollout; return what each says of it.
+
+    Parameters
+    ----------
+    url : str
+        Of an endpoint that this process has started.
+    workers : int, default 2
+    **wanted
+        Fields of :class:`capstone_lib.store.rollout.Rollout`, such as ``route="degraded"``.
+
+    Raises
+    ------
+    EndpointError
+        If it takes too long.
+    """
+    import pandas as pd
+
+    with lines_to(url, workers=workers) as lines:
+        wait_for_all(lines, **wanted)
+        rows = [{"worker": line.worker, **line.rollout()} for line in lines]
+    return pd.DataFrame(rows).set_index("worker")[["route", "canary_share", "paused", "who"]]
+
+
+def wait_for_all(lines: Sequence[Line], **wanted: Any) -> float:
+    """Wait until each worker has what is wanted in its rollout; return how many seconds it took."""
+
+    def there() -> bool:
+        said = [line.rollout() for line in lines]
+        return all(one[name] == value for one in said for name, value in wanted.items())
+
+    return wait_for(there, what=f"{len(lines)} workers to follow")
 
 
 def wait_for(true: Any, *, what: str, patience_s: float = _PATIENCE_S) -> float:

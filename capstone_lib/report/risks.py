@@ -11,7 +11,15 @@ from typing import Any
 from capstone_lib.alerts import Playbook
 from capstone_lib.report.measured import Measured
 from capstone_lib.report.span import Span
-from capstone_lib.report.words import alert_named, day, listed, number, plural, window_label
+from capstone_lib.report.words import (
+    alert_named,
+    cause_said,
+    day,
+    listed,
+    number,
+    plural,
+    window_label,
+)
 
 __all__ = ["find_risks"]
 
@@ -60,7 +68,7 @@ def _of_alerts(section: Mapping[str, Any]) -> Iterator[Risk]:
         yield _risk(
             one["severity"],
             f"an alert is open: {alert_named(one)}",
-            f"{one['title'].partition('): ')[2] or one['title']}; raised {day(one['raised_at'])}, "
+            f"{cause_said(one)}; raised {day(one['raised_at'])}, "
             + (f"seen by {seen}" if seen else "and nobody has said that they have seen it"),
             one["what_to_do"],
         )

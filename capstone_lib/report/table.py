@@ -7,7 +7,7 @@ from typing import Any
 from capstone_lib.decide import compare_architectures
 from capstone_lib.errors import ReportError
 from capstone_lib.report.span import NO_DATABASE, Span
-from capstone_lib.report.words import count, of_unit
+from capstone_lib.report.words import between, count, of_unit
 
 __all__ = ["Place", "cells_of", "gather_table", "sources_of"]
 
@@ -81,7 +81,9 @@ def _cell(cell: Mapping[str, Any], sources: list[Mapping[str, Any]]) -> Place:
 def _figure(one: Mapping[str, Any], sources: list[Mapping[str, Any]]) -> Place:
     if one["value"] is None:
         return {"name": one["name"], "said": "not measured", "note": one["note"], "source": 0}
-    said = f"{of_unit(one['value'], one['unit'])}, n = {count(one['n'])}"
+    interval = between(one["low"], one["high"], one["unit"])
+    said = of_unit(one["value"], one["unit"]) + f" ({interval})" * bool(interval)
+    said += f", n = {count(one['n'])}"
     place = sources.index(one["source"]) + 1 if one["source"] is not None else 0
     return {"name": one["name"], "said": said, "note": one["note"], "source": place}
 

@@ -8,6 +8,7 @@ from typing import Any
 __all__ = [
     "alert_named",
     "between",
+    "cause_said",
     "count",
     "day",
     "listed",
@@ -141,16 +142,34 @@ def named(name: str) -> str:
 
 
 def alert_named(alert: Mapping[str, Any]) -> str:
-    """An alert by its rule and what it speaks of.
+    """An alert by its rule and what it speaks of, of several columns all.
 
     Examples
     --------
-    >>> alert_named({"rule": "unequal_errors", "feature": "SEX", "group": "SEX=2"})
+    >>> alert = {"rule": "unequal_errors", "feature": "SEX", "group": "SEX=2", "causes": []}
+    >>> alert_named(alert)
     'unequal errors of SEX=2'
+    >>> causes = [{"feature": "SCHL"}, {"feature": "AGEP"}]
+    >>> alert_named({"rule": "feature_drift", "feature": "SCHL", "group": "", "causes": causes})
+    'feature drift of SCHL and AGEP'
     """
     rule = str(alert["rule"]).replace("_", " ")
-    about = alert["group"] or alert["feature"]
+    features = {str(one.get("feature", "")): None for one in alert["causes"]}
+    about = alert["group"] or listed([one for one in features if one]) or alert["feature"]
     return f"{rule} of {about}" if about else rule
+
+
+def cause_said(alert: Mapping[str, Any]) -> str:
+    """What an alert's rule has seen, without the rule's name, which stands above it.
+
+    Examples
+    --------
+    >>> cause_said({"rule": "slow", "title": "slow (critical): latency_p99: 180 ms"})
+    'latency_p99: 180 ms'
+    """
+    title = str(alert["title"])
+    rule, _, seen = title.partition(": ")
+    return seen if rule.startswith(str(alert["rule"])) and seen else title
 
 
 def day(moment: str | None) -> str:
