@@ -21,9 +21,11 @@ from capstone_lib.report.words import (
     window_label,
 )
 
-__all__ = ["find_risks"]
+__all__ = ["SEVERITIES", "find_risks"]
 
-_ORDER = ("critical", "warning", "info")
+SEVERITIES = ("critical", "warning", "info")
+"""The gravest first."""
+
 _AT_LEAST = timedelta(days=2)
 _STALE_DAYS = 31.0
 
@@ -45,7 +47,7 @@ def find_risks(
         *(_risk("warning", one, "the checklist says so", "") for one in
           sections["decision"].get("risks", ())),
     ]  # fmt: skip
-    return sorted(found, key=lambda one: _ORDER.index(one["severity"]))
+    return sorted(found, key=lambda one: SEVERITIES.index(one["severity"]))
 
 
 def _risk(severity: str, what: str, because: str, do: str) -> Risk:

@@ -128,17 +128,19 @@ def named(name: str) -> str:
 
     Examples
     --------
-    >>> named("false_positive_rate"), named("auc"), named("latency_p99")
-    ('false-positive rate', 'AUC', 'latency p99')
+    >>> named("false_positive_rate"), named("auc"), named("true_positive_rate[late]")
+    ('false-positive rate', 'AUC', 'true-positive rate of late')
     """
+    name, _, label = name.partition("[")
     words = name.replace("_", " ")
     for said, meant in (
         ("false positive", "false-positive"), ("false negative", "false-negative"),
         ("true positive", "true-positive"), ("calibration in the large", "calibration error"),
     ):  # fmt: skip
         words = words.replace(said, meant)
-    return " ".join(word.upper() if word in ("auc", "ece", "aurc", "psi") else word
-                    for word in words.split(" "))  # fmt: skip
+    short = ("auc", "ece", "aurc", "psi")
+    words = " ".join(word.upper() if word in short else word for word in words.split(" "))
+    return f"{words} of {label.removesuffix(']')}" if label else words
 
 
 def alert_named(alert: Mapping[str, Any]) -> str:

@@ -71,6 +71,7 @@ def test_a_decision_and_a_window_are_taken_over(write, tmp_path):
         (["--out", "{}", "--now", "soon"], 2, "must be a date"),
         (["--out", "{}/broken.json/x"], 1, "cannot be written"),
         ([], 2, "--out"),
+        (["--out", "{}", "--store", "sqlite:///{}/typo.db"], 2, "there is no database"),
     ],
 )
 def test_what_cannot_be_is_said(write, tmp_path, words, status, expected):
@@ -79,3 +80,4 @@ def test_what_cannot_be_is_said(write, tmp_path, words, status, expected):
     said = write(*(word.format(tmp_path) for word in words), status=status)
     assert expected in " ".join(said.split())
     assert not (tmp_path / "report.html").exists()
+    assert not (tmp_path / "typo.db").exists()

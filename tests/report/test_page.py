@@ -5,8 +5,12 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from sklearn.datasets import load_wine
+from sklearn.linear_model import LogisticRegression
 
+import capstone_lib as cap
 from capstone_lib.errors import MissingExtraError, ReportError
 from capstone_lib.report import Report, gather_report, write_report
 from capstone_lib.report.page import POLICY
@@ -137,6 +141,31 @@ def test_pages_of_little_are_whole_too(artifact, empty, batch_only):
         check(page)
         assert page.tags.count("table") == page.tags.count("tbody")
     assert "None was found" not in " ".join(page.words)
+
+
+def test_three_classes_and_numbers_for_labels_are_reported_too(tmp_path):
+    rows = load_wine(as_frame=True).frame.rename(columns={"target": "kind"})
+    rows = pd.concat([rows] * 3, ignore_index=True).assign(
+        row_id=range(3 * len(rows)), half=lambda frame: frame["row_id"] % 2
+    )
+    columns = ["alcohol", "ash", "half"]
+    model = LogisticRegression(max_iter=2000).fit(rows[columns], rows["kind"])
+    artifact = cap.export_model(
+        model, rows[columns], tmp_path / "m.onnx", name="wine", version="1", sensitive=["half"],
+        X_calibration=rows[columns], y_calibration=rows["kind"],
+    )  # fmt: skip
+    with cap.open_store(f"sqlite:///{tmp_path}/s.db") as store:
+        asked = rows[["row_id", *columns]]
+        cap.score_batch(artifact, asked, store=store, as_of="2016-01-31", show_progress=False,
+                        id="row_id")  # fmt: skip
+        store.record_outcomes(rows, outcome="kind", observed_at="2016-02-01")
+        window = ("2016-01-01", "2016-02-01")
+        store.write_measurements(cap.measure(artifact, store, window=window, source=asked))
+        report = gather_report(artifact, store)
+    assert "between 0, 1 and 2" in report.summary[0]
+    page = Page(report.to_html())
+    check(page)
+    assert any(" of 0 of 2 groups" in words for words in page.alternatives)
 
 
 def test_no_table_is_empty(artifact, empty, batch_only, text):

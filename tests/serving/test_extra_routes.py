@@ -181,6 +181,8 @@ def test_workers_serve_them(model_path, tmp_path, elsewhere):
     [
         (["--mount", "no.such.module:routes"], "names no function of a module"),
         (["--mount", "json"], "names no function of a module"),
+        (["--mount", ".json:loads"], "names no function of a module"),
+        (["--mount", "os:sep"], "is no function but a str"),
         (["--review"], "--review needs --store"),
         (["--review", "--mount", "a:b"], "exclude each other"),
         (["--hybrid", "36h"], "--hybrid needs --store"),
