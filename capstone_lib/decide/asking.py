@@ -33,9 +33,8 @@ __all__ = ["HYBRID", "LIVE", "Asked", "Questions", "load_words"]
 LIVE = and_(
     request_rows.c.route.not_in(["shadow", "batch"]),
     request_rows.c.miss.is_(None),
-    request_rows.c.score.is_not(None),
 )
-"""Answers of an endpoint that computes each; not those that a degraded one gave without a model."""
+"""Answers of an endpoint that computes each."""
 
 HYBRID = and_(
     request_rows.c.route != "shadow",
