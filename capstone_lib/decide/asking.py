@@ -6,6 +6,7 @@ the source finds.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, Select, and_, case, func, select
@@ -165,8 +166,13 @@ class Questions:
         )
         return Source("load test", load_words(step), self._sql(query))
 
-    def reviews(self) -> Asked:
-        """Decisions of reviewers on this model's cases."""
+    @property
+    def database(self) -> str:
+        """The name of the database, for people."""
+        return PurePath(self._engine.url.database or "").name
+
+    def reviews(self, *, named: bool = False) -> Asked:
+        """Decisions of reviewers on this model's cases; ``named``: the source says where."""
         query = (
             select(
                 case_decisions.c.decision_key, case_decisions.c.case_id, case_decisions.c.reviewer,
@@ -185,6 +191,7 @@ class Questions:
         last = int(rows["decision_key"].iloc[-1])
         people = rows["reviewer"].nunique()
         words = f"{len(rows):,} decisions of {people} reviewer{'' if people == 1 else 's'}"
+        words += f", in {self.database}" if named else ""
         pinned = query.where(case_decisions.c.decision_key <= last)
         return Asked(rows, Source("reviews", words, self._sql(pinned)))
 

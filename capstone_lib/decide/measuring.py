@@ -63,6 +63,8 @@ class Measured:
     Parameters
     ----------
     ask : Questions
+    desk : Questions
+        The same, of the store in which reviewers decided.
     load_tests : mapping of str to LoadTest
         Of ``"real time"`` and ``"hybrid"``, beside those that the store has.
     promise : Promise
@@ -75,12 +77,14 @@ class Measured:
         self,
         ask: Questions,
         *,
+        desk: Questions,
         load_tests: "Mapping[str, LoadTest]",
         promise: Promise,
         prices: Prices,
         volume: Volume | None,
     ) -> None:
-        self._ask, self._given, self._promise = ask, load_tests, promise
+        self._ask, self._reviews, self._given = ask, desk, load_tests
+        self._promise = promise
         self._prices, self._volume = prices, volume
         self._ended = ask.runs()
         self._live, self._hybrid = ask.requests(LIVE), ask.requests(HYBRID)
@@ -251,7 +255,7 @@ class Measured:
 
     @cached_property
     def _desk(self) -> list[Figure]:
-        found = self._ask.reviews()
+        found = self._reviews.reviews(named=self._reviews is not self._ask)
         overruled = int((found.rows["verdict"] == "override").sum())
         return [
             _median("a case takes", found.rows["seconds"].dropna(), "s", found, how=_REVIEW),

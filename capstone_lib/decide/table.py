@@ -153,6 +153,7 @@ def compare_architectures(
     volume: Volume | None = None,
     since: str | date | datetime | None = None,
     promise: Promise = Promise(),  # noqa: B008 - frozen
+    reviews: "Store | None" = None,
 ) -> ArchitectureTable:
     """Put batch, real time and hybrid side by side, from one's own runs.
 
@@ -174,6 +175,8 @@ def compare_architectures(
         What was measured before does not count.
     promise : Promise
         What an endpoint has to keep: of a load test the fastest step that does counts.
+    reviews : Store, optional
+        Where reviewers decided, if that is another store.
 
     Returns
     -------
@@ -191,8 +194,10 @@ def compare_architectures(
     if unknown:
         raise ValueError(f"load tests are of 'real time' and 'hybrid'; seen {sorted(unknown)}")
     moment = None if since is None else parse_moment(since, name="since")
+    ask = Questions(store, artifact, since=moment)
     measured = Measured(
-        Questions(store, artifact, since=moment),
+        ask,
+        desk=ask if reviews is None else Questions(reviews, artifact, since=moment),
         load_tests={name: test for name, test in given.items() if test is not None},
         promise=promise,
         prices=prices or Prices(),

@@ -50,8 +50,12 @@ artifact, store = ws.artifact(), ws.store()
 store.change_rollout(
     who="notebook 07", why="begin", route="stable", canary_share=0.0, paused=False, shadow=False
 )
-volume = Volume(people=people_scored, questions_per_day=questions_per_day)
-cap.compare_architectures(store, artifact, volume=volume)
+desk = ws.path / "watch.db"  # where you reviewed, in notebook 06
+told = {
+    "volume": Volume(people=people_scored, questions_per_day=questions_per_day),
+    "reviews": cap.open_store(desk) if desk.exists() else None,
+}
+cap.compare_architectures(store, artifact, **told)
 
 # %% [markdown]
 # If you come from the earlier notebooks, some cells are filled. For the others, three nights of
@@ -70,7 +74,7 @@ with cap.serve(ws.model, store=store, mode="process") as endpoint:
 store.write_measurements(test.measurements(**about))
 
 # %%
-table = cap.compare_architectures(store, artifact, volume=volume)
+table = cap.compare_architectures(store, artifact, **told)
 table
 
 # %% [markdown]
@@ -156,7 +160,7 @@ exercises.ex_07_case.check(case)
 # What does it cost? A price list is assumed, the speeds are yours.
 
 # %%
-speed, prices = table.speed(), Prices()
+speed, volume, prices = table.speed(), told["volume"], Prices()
 pd.Series(vars(prices), name="assumed").to_frame()
 
 # %%
@@ -245,7 +249,7 @@ pd.DataFrame(
 with cap.serve(ws.model, store=store, hybrid="36h", mode="process") as endpoint:
     test = cap.load_test(endpoint.url, people, id="row_id", users=8, duration_s=load_seconds)
 store.write_measurements(test.measurements(**about, feature="hybrid"))
-table = cap.compare_architectures(store, artifact, volume=volume)
+table = cap.compare_architectures(store, artifact, **told)
 table
 
 # %% [markdown]

@@ -241,6 +241,15 @@ def test_people_are_those_of_the_desk(figures, store):
         same_share(figures["human in the loop", column, "overridden"], 3, 9)
 
 
+def test_reviewers_may_have_decided_in_another_store(tmp_path, store, artifact, path):
+    with open_store(tmp_path / "new.db") as empty:
+        found = cap.compare_architectures(empty, artifact, reviews=store).figures()
+    assert set(found["name"]) == {"a case takes", "overridden"}
+    assert set(found["source"]) == {"9 decisions of 1 reviewer, in store.db"}
+    with sqlite3.connect(path) as database:
+        assert len(pd.read_sql(found["sql"].iloc[0], database)) == 9
+
+
 def test_costs_follow_from_the_speed(table, figures, store, artifact):
     speed = table.speed()
     assert (
