@@ -32,7 +32,8 @@ import capstone_lib as cap
 from capstone_lib import course, plots
 from capstone_lib.alerts.alert import alerts_frame
 from capstone_lib.course import exercises
-from capstone_lib.course.stream import follow, measure_month, month_of, play, wait_for
+from capstone_lib.course.lines import follow, wait_for
+from capstone_lib.course.stream import measure_month, month_of, play
 
 ws = course.Workspace()
 plots.use_style()
