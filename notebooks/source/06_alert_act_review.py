@@ -215,7 +215,7 @@ weeks
 def turn(threshold=0.1, for_windows=1, weeks=weeks):
     trial = weeks.try_rule(threshold=threshold, for_windows=for_windows)
     draw_trial(trial, weeks.quiet, weeks.broken)
-    return str(trial)
+    return f"{trial}, {trial.heard(4):.0%} within 4"
 
 
 alt = "Left: gaps by week, quiet and broken, with a threshold. Right: how many have rung by when."
