@@ -133,7 +133,7 @@ def _read(path: Path) -> Playbook:
     from capstone_lib.alerts.reading import read_playbook
 
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")  # some editors begin with a mark
     except OSError as error:
         raise PlaybookError(
             f"the playbook {path} cannot be read: {error.strerror or error}; leave it out for the "
@@ -149,6 +149,10 @@ def _read(path: Path) -> Playbook:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise PlaybookError(_syntax(path, text, str(error))) from error
+    except RecursionError:
+        raise PlaybookError(f"{path}: brackets within brackets, too deep to be read") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise PlaybookError(f"{path}: a number in it is too long to be one: {error}") from error
     return read_playbook(table, text, path=str(path))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from capstone_lib.alerts.lines import Lines
 from capstone_lib.alerts.playbook import Playbook, Webhook
 from capstone_lib.alerts.rule import ACTIONS, COMPARISONS, SEVERITIES, BurnRate, NoiseFloor, Rule
-from capstone_lib.alerts.sense import nonsense_in
+from capstone_lib.alerts.sense import is_address, nonsense_in
 from capstone_lib.errors import PlaybookError
 
 __all__ = ["read_playbook"]
@@ -25,6 +25,7 @@ _COUNTS = {"min_n": 0, "for_windows": 1, "clear_windows": 1}
 _LISTS = ("but_not", "actions")
 _KEYS = (*_TEXTS, "threshold", "clear_threshold", *_COUNTS, *_LISTS)
 _TOP = ("sla_ms", "max_replicas", "own_measurements", "rule", "webhook")
+_TOO_LARGE = 10**300  # no float
 _FLOOR: dict[str, type] = {"noise_floor": float}
 _BURN: dict[str, type] = {"burn_rate": float, "budget": float, "short": str, "long": str}
 _WORDS = {str: 'text in quotes, such as "here"', float: "a number", int: "a whole number",
@@ -171,8 +172,8 @@ def _webhook(reader: _Reader, table: Any) -> Webhook | None:
     keys = ("url", "timeout_s", "tries", "token_env")
     _unknown_keys(reader, table, keys, "webhook", 0, "[webhook]")
     url = table.get("url")
-    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
-        seen = "no url" if url is None else f"url is {url!r}"
+    if not is_address(url):
+        seen = "no url" if url is None else "this url is no address"  # it may hold a secret
         reader.wrong(
             f'[webhook]: {seen}; give url = "https://…", the address that is told of alerts',
             "webhook", 0, "url",
@@ -324,7 +325,7 @@ def _near(word: str, known: Any) -> str:
 
 def _is(value: Any, type_: type) -> bool:
     if type_ is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, float) or (_is_int(value) and abs(value) < _TOO_LARGE)
     return isinstance(value, type_)
 
 

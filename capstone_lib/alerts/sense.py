@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from typing import Any
+from urllib.parse import urlsplit
 
 from capstone_lib.alerts.catalogue import KNOWN, Known, known_as
 from capstone_lib.alerts.rule import BurnRate, NoiseFloor, Rule, seconds_of
 
-__all__ = ["FLOOR_LEVEL", "nonsense_in"]
+__all__ = ["FLOOR_LEVEL", "is_address", "nonsense_in"]
 
 FLOOR_LEVEL = 0.95
 """At which measurements carry what chance alone reaches."""
@@ -51,6 +53,18 @@ def nonsense_in(rule: Rule, *, own: Sequence[str] = ()) -> Iterator[tuple[str, s
         yield from _of_number(rule, rule.threshold, known)
     if rule.use != "value" and known is not None and not known.ends:
         yield "use", f'{rule.measurement} has no interval; write use = "value" or leave it out'
+
+
+def is_address(url: Any) -> bool:
+    """Whether a message can be sent there over HTTP."""
+    if not isinstance(url, str) or not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read only here
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _say(key: str, text: str) -> tuple[str, str]:

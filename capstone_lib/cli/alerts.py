@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["alerts"]
 
 _WHO = click.option("--who", required=True, envvar="CAPSTONE_WHO", help="Your name.")
+_TICKET = click.IntRange(1, 2**63 - 1)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 _ALL = click.option("--all", "every", is_flag=True, help="Those that are over, too.")
 
@@ -24,7 +25,9 @@ def _span(_: click.Context, __: click.Parameter, text: str | None) -> timedelta 
 
     try:
         return None if text is None else timedelta(seconds=seconds_of(text))
-    except (ValueError, OverflowError) as error:
+    except OverflowError:
+        raise click.BadParameter(f"{text!r} is longer than any silence; give less") from None
+    except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
 
@@ -138,8 +141,8 @@ def undo(context: click.Context, alert: str, action: str, who: str, why: str) ->
 
 
 @alerts.command("tickets")
-@click.option("--show", "shown", type=int, metavar="N", help="Print ticket N as Markdown.")
-@click.option("--close", "closed", type=int, metavar="N", help="Close ticket N.")
+@click.option("--show", "shown", type=_TICKET, metavar="N", help="Print ticket N as Markdown.")
+@click.option("--close", "closed", type=_TICKET, metavar="N", help="Close ticket N.")
 @click.option("--who", envvar="CAPSTONE_WHO", help="Your name, to close one.")
 @_ALL
 @_JSON

@@ -148,6 +148,7 @@ def monitor(model: str, **given: Any) -> int:
 
 def _measure(run: _Run, store: "Store", playbook: "Playbook", given: dict[str, Any]) -> None:
     from capstone_lib.monitoring import measure
+    from capstone_lib.review import ReviewQueue, measure_reviews
 
     run.measurements = measure(
         run.artifact,
@@ -161,6 +162,9 @@ def _measure(run: _Run, store: "Store", playbook: "Playbook", given: dict[str, A
         seen=_seen(given["metrics"], given["metrics_before"]),
         sla_ms=playbook.sla_ms,
     )
+    if len(ReviewQueue(store).cases()):
+        desk = {"window": run.window, "sensitive": given["sensitive"] or None, "now": given["now"]}
+        run.measurements += measure_reviews(store, artifact=run.artifact, **desk)
     if not run.dry_run:
         run.kept = store.write_measurements(run.measurements, whole=True)
 

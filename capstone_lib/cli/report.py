@@ -51,6 +51,7 @@ def report(model: str, **given: Any) -> int:
     start, end = given["start"], given["end"]
     if start is not None and end is not None and start >= end:
         raise click.UsageError(f"the window ends ({end}) before it begins ({start})")
+    _expect_store(given["store"])
     html, document = _places(given["out"])
     decision, measured = (_document(given[name], name) for name in ("decision", "measured"))
     artifact = load_model(model)
@@ -69,6 +70,13 @@ def report(model: str, **given: Any) -> int:
         )
     click.echo(made.to_json()) if given["as_json"] else _tell(made, html, document)
     return 0
+
+
+def _expect_store(url: str) -> None:
+    """Opening a store makes a new one where there is none: a report on that tells nothing."""
+    _, is_sqlite, path = url.partition("sqlite:///")
+    if is_sqlite and not Path(path).exists():
+        raise click.BadParameter(f"there is no database {path}", param_hint="--store")
 
 
 def _places(out: Path) -> tuple[Path, Path]:

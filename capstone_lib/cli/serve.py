@@ -139,8 +139,10 @@ def _mounted(review: bool, named: str | None, *, store: str | None) -> Any:
     module, _, function = named.partition(":")
     try:
         found = getattr(import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise click.UsageError(f"{named!r} names no function of a module: {error}") from error
+    if not callable(found):
+        raise click.UsageError(f"{named!r} is no function but a {type(found).__name__}")
     return found
 
 

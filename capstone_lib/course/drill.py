@@ -11,130 +11,28 @@ outcomes come in, and the queue of the reviewers fills. The reviewer is simulate
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from capstone_lib.course.reviewer import SimulatedClock, SimulatedReviewer
-from capstone_lib.course.stream import (
-    Line,
-    Month,
-    lines_to,
-    measure_month,
-    month_of,
-    play,
-    wait_for,
-)
+from capstone_lib.course.facts import Facts, Passed
+from capstone_lib.course.lines import Line, lines_to, wait_for, wait_for_all
+from capstone_lib.course.playbooks import course_playbook
+from capstone_lib.course.reviewer import SimulatedReviewer
+from capstone_lib.course.stream import Month, measure_month, month_of, play
 from capstone_lib.course.workspace import Workspace
 
 if TYPE_CHECKING:
-    from capstone_lib.alerts import Alert, Playbook
+    from capstone_lib.alerts import Alert
     from capstone_lib.alerts.records import ActionRecord
-    from capstone_lib.review import Decision
     from capstone_lib.store import Store
 
-__all__ = ["KNOWN_GAPS", "Facts", "Passed", "course_playbook", "run_drill"]
-
-KNOWN_GAPS = ("AGEP", "DIS", "RAC1P")
-"""Columns between whose groups errors differ from the first day: notebook 04 has audited them."""
+__all__ = ["WORKERS", "run_drill"]
 
 WORKERS = 2
 _CANARY_SHARE = 0.2
-_ELSEWHERE = ("latency_p99", "slow_share", "staleness_p95")
-
-
-@dataclass(frozen=True)
-class Passed:
-    """What came of one month.
-
-    Attributes
-    ----------
-    month : Month
-    n_measurements : int
-    firing : tuple of str
-        The rules that fired, each once.
-    alerts : tuple of Alert
-        Those that fired.
-    done : tuple of ActionRecord
-        What was done because of them.
-    """
-
-    month: Month
-    n_measurements: int
-    firing: tuple[str, ...]
-    alerts: "tuple[Alert, ...]"
-    done: "tuple[ActionRecord, ...]"
-
-    def actions(self) -> tuple[str, ...]:
-        """The actions that were done, in alphabetical order."""
-        return tuple(sorted({one.action for one in self.done if one.state == "done"}))
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What happened in a drill.
-
-    Attributes
-    ----------
-    months : mapping of str to Passed
-        ``quiet``, ``broken``, ``mended`` and ``lost``.
-    workers : tuple of int
-        Process ids of the endpoint's workers.
-    before, braked, recovered : tuple of dict
-        What each worker says of the rollout: at first, after the alerts of the broken month, after
-        a person has taken the degraded route back.
-    braked_s, recovered_s, overridden_s : float
-        Seconds until both workers had followed, from when the actions were begun, or the person's
-        answer was written.
-    degraded_answers : tuple of dict
-        One of each worker while the route is degraded.
-    cases : int
-        In the queue after the audit.
-    audited_group : str
-    decisions : tuple of Decision
-        Of the simulated reviewer.
-    overridden : mapping of int to int
-        The labels that it put in the model's place, by person.
-    live_answers : mapping of int to tuple of dict
-        What each worker then says of them.
-    batch_answers : mapping of int to tuple
-        What the store's batch readers then say: the label and who decided.
-    acted_twice : int
-        Actions that a second run of the same month did; 0 if none.
-    """
-
-    months: dict[str, Passed]
-    workers: tuple[int, ...]
-    before: tuple[dict[str, Any], ...]
-    braked: tuple[dict[str, Any], ...]
-    recovered: tuple[dict[str, Any], ...]
-    braked_s: float
-    recovered_s: float
-    overridden_s: float
-    degraded_answers: tuple[dict[str, Any], ...]
-    cases: int
-    audited_group: str
-    decisions: "tuple[Decision, ...]"
-    overridden: dict[int, int]
-    live_answers: dict[int, tuple[dict[str, Any], ...]] = field(repr=False)
-    batch_answers: dict[int, tuple[Any, str]] = field(repr=False)
-    acted_twice: int = 0
-
-
-def course_playbook() -> "Playbook":
-    """The default playbook after its first month: gaps that are known are named in it.
-
-    Rules on the speed of answers are left out, since a course runs on shared machines, and that on
-    stale scores, since each person of the census comes but once.
-    """
-    from capstone_lib.alerts import Playbook
-    from capstone_lib.alerts.tuning import change_rule
-
-    rules = change_rule(Playbook.default(), "unequal_errors", but_not=KNOWN_GAPS)
-    return replace(rules, rules=tuple(one for one in rules if one.measurement not in _ELSEWHERE))
 
 
 def run_drill(
@@ -225,12 +123,7 @@ class _Drill:
         month = self._play("2016-02", client="live_defaults")
         with lines_to(self.url, workers=WORKERS) as lines:
             passed, began = self._judge(month)
-            wait_for(
-                lambda: all(
-                    one["paused"] and one["route"] == "degraded" for one in _rollouts(lines)
-                ),
-                what="both workers to pause and degrade",
-            )
+            wait_for_all(lines, paused=True, route="degraded")
             took = time.monotonic() - began
             found = {"braked": _rollouts(lines), "braked_s": took}
             found["degraded_answers"] = self._ask(lines, month, place=0)
@@ -248,10 +141,7 @@ class _Drill:
         with lines_to(self.url, workers=WORKERS) as lines:
             began = time.monotonic()
             done = self.book.undo(parity, "degrade_route", who="Ada", why="the client is mended")
-            wait_for(
-                lambda: all(one["route"] == "stable" for one in _rollouts(lines)),
-                what="both workers to recover",
-            )
+            wait_for_all(lines, route="stable")
             took, found = time.monotonic() - began, _rollouts(lines)
         self.say(f"Ada undoes degrade_route: {done.result}; both workers follow in {took:.2f} s")
         months["mended"] = self.pass_month("2016-03")
@@ -269,14 +159,9 @@ class _Drill:
 
     def review(self, month: Month, n_cases: int) -> dict[str, Any]:
         """A simulated reviewer decides, and its answers come back."""
-        from capstone_lib.review import ReviewQueue
-
-        clock = SimulatedClock()
-        queue = ReviewQueue(self.store, double_share=0.0, clock=clock)
-        people = month.people.set_index("row_id")
-        truth = people[self.census.target]
-        reviewer = SimulatedReviewer(truth.to_dict(), seed=self.seed, clock=clock)
-        made = reviewer.work(queue, n=n_cases)
+        truth = month.people.set_index("row_id")[month.target]
+        reviewer = SimulatedReviewer(truth.to_dict(), seed=self.seed)
+        made = reviewer.work(reviewer.desk(self.store), n=n_cases)
         over = {int(one.row_id): one.label for one in made if one.verdict == "override"}
         self.say(f"{reviewer.name} decides {len(made)} cases and overrides {len(over)}")
         began = time.monotonic()
@@ -357,7 +242,7 @@ class _Drill:
 
 
 def _rollouts(lines: Sequence[Line]) -> tuple[dict[str, Any], ...]:
-    return tuple(line.ask("/status")["rollout"] for line in lines)
+    return tuple(line.rollout() for line in lines)
 
 
 @click.command()

@@ -9,16 +9,16 @@ import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from capstone_lib.data.hashing import hash_ids, unit_interval
 from capstone_lib.store.ids import encode_id
 
 if TYPE_CHECKING:
     from capstone_lib.review import Case, Decision, ReviewQueue
+    from capstone_lib.store import Store
 
 __all__ = ["SimulatedClock", "SimulatedReviewer"]
 
+_BACK_S = 6 * 3_600
 _NOTE = "simulated: knows the outcome, with some error"
 
 
@@ -57,7 +57,8 @@ class SimulatedReviewer:
     seed : int, default 0
         In which ones.
     clock : SimulatedClock, optional
-        The queue's: 20 seconds to three minutes pass on it for each case, mostly about one.
+        Of its desk: 20 seconds to three minutes pass for each case, mostly about one. It begins six
+        hours ago unless told otherwise, so that no real reviewer loses a case to it.
 
     Examples
     --------
@@ -76,7 +77,8 @@ class SimulatedReviewer:
     ) -> None:
         if not 0 <= error <= 1:
             raise ValueError(f"error is a share between 0 and 1; seen {error!r}")
-        self.name, self.error, self.seed, self._clock = name, error, seed, clock
+        self.name, self.error, self.seed = name, error, seed
+        self.clock = SimulatedClock(time.time() - _BACK_S) if clock is None else clock
         self._outcomes = {encode_id(str(row_id)): label for row_id, label in outcomes.items()}
 
     def label_of(self, row_id: Any, *, classes: tuple[Any, ...]) -> Any:
@@ -87,12 +89,16 @@ class SimulatedReviewer:
         wrong = self._chance(row_id, "errs") < self.error
         return next(one for one in classes if one != truth) if wrong else truth
 
+    def desk(self, store: "Store", **options: Any) -> "ReviewQueue":
+        """The queue of a store, by this reviewer's clock; options as of ``ReviewQueue``."""
+        from capstone_lib.review import ReviewQueue
+
+        return ReviewQueue(store, clock=self.clock, **options)
+
     def decide(self, queue: "ReviewQueue", case: "Case") -> "Decision":
         """Decide a case that it was given."""
         queue.see(case)
-        if self._clock is not None:
-            chance = self._chance(case.row_id, "thinks")
-            self._clock.wait(float(np.clip(60 * 3 ** (2 * chance - 1), 20, 180)))
+        self.clock.wait(60 * 3 ** (2 * self._chance(case.row_id, "thinks") - 1))
         label = self.label_of(case.row_id, classes=tuple(case.classes))
         verdict = "cannot say" if label is None else queue.verdict_on(case.case_id, label)
         return queue.decide(
@@ -103,10 +109,22 @@ class SimulatedReviewer:
             note=_NOTE,
         )
 
-    def work(self, queue: "ReviewQueue", *, n: int = 10) -> "list[Decision]":
-        """Take cases and decide them, one after the other; fewer than n if no more wait."""
+    def work(self, queue: "ReviewQueue", *, n: int = 10, overrides: int = 0) -> "list[Decision]":
+        """Take cases and decide them, one after the other.
+
+        Parameters
+        ----------
+        queue : ReviewQueue
+        n : int, default 10
+            How many; fewer if no more wait.
+        overrides : int, default 0
+            Go on until the store has at least so many overrides.
+        """
         made: list[Decision] = []
-        while len(made) < n and (case := queue.next(self.name)) is not None:
+        while len(made) < n or len(queue.store.overrides()) < overrides:
+            case = queue.next(self.name)
+            if case is None:
+                break
             made.append(self.decide(queue, case))
         return made
 

@@ -184,6 +184,23 @@ class Workspace:
 
         return open_store(self.store_url)
 
+    def new_store(self, name: str) -> "Store":
+        """Open another database in this folder, empty; one of that name is thrown away first.
+
+        Parameters
+        ----------
+        name
+            Such as ``"watch.db"``: what a notebook plays through from its beginning each time.
+        """
+        from capstone_lib.store import open_store
+
+        path = self.path / name
+        if path == self.store_path or path.suffix != ".db" or path.parent != self.path:
+            raise WorkspaceError(f"{name!r} is no name for a passing store; take one like watch.db")
+        for ending in ("", "-wal", "-shm"):
+            path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
+        return open_store(f"sqlite:///{path.as_posix()}")
+
     def check_space(self, *, need_mb: float) -> None:
         """Raise :class:`WorkspaceError` if the disk has less room than this."""
         free_mb = shutil.disk_usage(self.path).free / 1e6

@@ -261,14 +261,14 @@ class Traffic:
         >>> Traffic.of_metrics(f"# TYPE capstone_requests_total counter\n{counted}\n").good
         9
         """
-        samples = _samples(text.decode() if isinstance(text, bytes) else text)
+        samples = _samples(text.decode(errors="replace") if isinstance(text, bytes) else text)
         status = {"2": 0, "4": 0, "5": 0}
         for labels, value in samples["capstone_requests"]:
-            path = labels["path"]
+            path = labels.get("path", "")
             if path.startswith("/predict") or path.endswith("/infer"):
-                kind = labels["status"][:1]
+                kind = labels.get("status", "")[:1]
                 status[kind] = status.get(kind, 0) + value
-        shed = {labels["reason"]: value for labels, value in samples["capstone_shed"]}
+        shed = {labels.get("reason", ""): value for labels, value in samples["capstone_shed"]}
         unseen = shed.get(_UNCOUNTED, 0)
         told = min(status["5"], sum(shed.values()) - unseen)
         asked = sum(status.values()) + unseen
@@ -338,7 +338,7 @@ def _samples(text: str) -> dict[str, list[tuple[Mapping[str, str], int]]]:
                     for sample in family.samples
                     if sample.name == f"{family.name}_total"
                 ]
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:  # a counter that is endless is none
         raise MonitoringError(f"this is no text of GET /metrics: {error}") from error
     if not seen:
         raise MonitoringError("this is no text of GET /metrics: it has no capstone_… figures")

@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 __all__ = ["gather_batch", "gather_live"]
 
 _RUN = ("run_id", "status", "as_of", "rows", "rejected", "seconds", "error")
-_REQUEST = ("received_at", "route", "latency_ms", "review", "run_key", "miss", "score")
+_REQUEST = (
+    "received_at",
+    "served_key",
+    "route",
+    "latency_ms",
+    "review",
+    "run_key",
+    "miss",
+    "score",
+)
+_WORDS = ("route", "miss")
+_AT_ONCE = 50_000
 
 
 def gather_batch(span: Span) -> dict[str, Any]:
@@ -62,23 +73,24 @@ def gather_live(span: Span) -> dict[str, Any]:
         return {"missing": NO_DATABASE, "source": ""}
     source = f"tables request_rows and served_models of {span.where}"
     log, served = _requests(span), _served(span)
-    if not len(log):
+    given = log[log["route"] != "shadow"]  # nobody was told what a shadow said
+    if not len(given):
         return {
             "missing": "No request was answered in this window: capstone serve MODEL --store URL "
             "answers and logs them.",
             "source": source,
             "served": served,
         }
-    groups = [key for key, _ in log.groupby(["route", "model", "version"], sort=True)]
+    routes = log.groupby(["route", "served_key"], observed=True)
     return {
         "missing": "",
-        "source": f"{source}, {plural(len(log), 'answer')}",
-        "n": len(log),
-        "first": iso(log["received_at"].min()),
-        "last": iso(log["received_at"].max()),
-        "all": _speed(log),
-        "routes": [_route(log, key) for key in groups],
-        "hybrid": _hybrid(log),
+        "source": f"{source}, {plural(len(given), 'answer')}",
+        "n": len(given),
+        "first": iso(given["received_at"].min()),
+        "last": iso(given["received_at"].max()),
+        "all": _speed(given),
+        "routes": [_route(some, key, served, len(given)) for key, some in routes],
+        "hybrid": _hybrid(given),
         "served": served,
         "rollout": _rollout(span),
     }
@@ -117,39 +129,46 @@ def _staleness(span: Span) -> dict[str, Any]:
 
 
 def _requests(span: Span) -> "pd.DataFrame":
-    """The columns that are counted, and none of what was asked."""
+    """The columns that are counted, and none of what was asked; read a part at a time."""
     import pandas as pd
 
-    columns = [request_rows.c[name] for name in _REQUEST]
-    query = select(
-        *columns, served_models.c.name.label("model"), served_models.c.version
-    ).select_from(request_rows.join(served_models))
+    query = select(*(request_rows.c[name] for name in _REQUEST))
     if span.start is not None:
         query = query.where(request_rows.c.received_at >= span.start.timestamp())
     if span.end is not None:
         query = query.where(request_rows.c.received_at < span.end.timestamp())
     with reading(engine_of(span.store, who="requests need")) as connection:
-        rows = [tuple(row) for row in connection.execute(query)]
-    log = pd.DataFrame(rows, columns=[*_REQUEST, "model", "version"])
-    log["received_at"] = pd.to_datetime(log["received_at"].astype(float), unit="s").dt.floor("s")
-    return log
+        found = connection.execution_options(yield_per=_AT_ONCE).execute(query)
+        parts = [_part([tuple(row) for row in rows]) for rows in found.partitions()]
+    log = pd.concat(parts, ignore_index=True) if parts else _part([])
+    return log.astype(dict.fromkeys(_WORDS, "category"))
+
+
+def _part(rows: list[tuple[Any, ...]]) -> "pd.DataFrame":
+    import pandas as pd
+
+    part = pd.DataFrame(rows, columns=list(_REQUEST))
+    part["received_at"] = pd.to_datetime(part["received_at"].astype(float), unit="s").dt.floor("s")
+    part["computed"] = part.pop("score").notna()
+    part["passed_on"] = part.pop("run_key").notna()
+    return part.astype(dict.fromkeys(_WORDS, "category"))
 
 
 def _served(span: Span) -> list[dict[str, Any]]:
     with reading(engine_of(span.store, who="requests need")) as connection:
         rows = connection.execute(select(served_models).order_by(served_models.c.served_key))
-        return [{"name": one.name, "version": one.version} for one in rows]
+        return [{"key": o.served_key, "name": o.name, "version": o.version} for o in rows]
 
 
-def _route(log: "pd.DataFrame", key: Any) -> dict[str, Any]:
-    route, model, version = key
-    some = log[(log["route"] == route) & (log["model"] == model) & (log["version"] == version)]
+def _route(some: "pd.DataFrame", key: Any, served: list[dict[str, Any]], n: int) -> dict[str, Any]:
+    route, model = key
+    (mine,) = (one for one in served if one["key"] == model)
     return {
         "route": str(route),
-        "model": str(model),
-        "version": str(version),
-        "share": len(some) / len(log),
-        "without_a_model": int(some["score"].isna().sum()),
+        "model": mine["name"],
+        "version": mine["version"],
+        "share": len(some) / n,
+        "without_a_model": int((~some["computed"]).sum()),
         **_speed(some),
     }
 
@@ -166,13 +185,13 @@ def _speed(some: "pd.DataFrame") -> dict[str, Any]:
 
 def _hybrid(log: "pd.DataFrame") -> dict[str, Any] | None:
     """How many answers were a fresh nightly score; nothing where that is not done."""
-    asked = log[log["run_key"].notna() | log["miss"].notna()]
+    asked = log[log["passed_on"] | log["miss"].notna()]
     if not len(asked):
         return None
-    misses = asked["miss"].dropna().value_counts()
+    misses = asked["miss"].astype(object).value_counts()
     return {
         "n": len(asked),
-        "hit_rate": vars(share_of(float(asked["run_key"].notna().sum()), len(asked))),
+        "hit_rate": vars(share_of(float(asked["passed_on"].sum()), len(asked))),
         "misses": {str(why): int(n) for why, n in misses.items()},
     }
 

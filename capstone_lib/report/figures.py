@@ -44,7 +44,7 @@ def draw_rows(batch: Said) -> Iterator[Picture]:
         ax.grid(visible=False, axis="x")
 
     caption = f"Rows scored by each run. Source: {batch['source']}."
-    yield draw(paint, name="rows", alt=alt, caption=caption, height_in=2.7)
+    yield draw(paint, name="rows", alt=alt, caption=caption, height_in=2.0 + _room(days))
 
 
 def draw_latency(live: Said) -> Iterator[Picture]:
@@ -88,6 +88,7 @@ def draw_heat(part: Said, source: str) -> Iterator[Picture]:
     if len(windows) < 2 or not columns:
         return
     values = np.array([[_or_nan(v) for v in row] for row in part["effect"][: len(columns)]])
+    labels = [one["label"] for one in windows]
     top = max(0.1, float(np.nanmax(values)))
     row, place = np.unravel_index(int(np.nanargmax(values)), values.shape)
     real = sum(map(sum, part["real"]))
@@ -114,7 +115,7 @@ def draw_heat(part: Said, source: str) -> Iterator[Picture]:
                 if part["large"][y][x]:
                     ax.plot(x, y, "o", ms=10, mfc="none", mec=INK, mew=1.2)
         ax.set(xlim=(-0.5, len(windows) - 0.5), ylim=(len(columns) - 0.5, -0.5))
-        _ticks(ax, [one["label"] for one in windows])
+        _ticks(ax, labels)
         ax.set_yticks(range(len(columns)), [clipped(one) for one in columns])
         ax.grid(visible=False)
         ax.spines[["left", "bottom"]].set_visible(False)
@@ -128,7 +129,7 @@ def draw_heat(part: Said, source: str) -> Iterator[Picture]:
         f"Share of {part['traffic']} rows that moved, by column and window: {shown}darkest at "
         f"{share(top)}; dot: more than chance; ring: large too. {size}. Source: {source}."
     )
-    name, height = f"heat-{part['traffic']}", 1.1 + 0.21 * len(columns)
+    name, height = f"heat-{part['traffic']}", 0.6 + 0.21 * len(columns) + _room(labels)
     yield draw(paint, name=name, alt=alt, caption=caption, height_in=height)
 
 
@@ -235,6 +236,7 @@ def draw_accuracy(part: Said, source: str) -> Iterator[Picture]:
     windows = part["windows"]
     if len(windows) < 2:
         return
+    labels = [one["label"] for one in windows]
     kinds = (("estimated", ONE, "s", -0.09), ("realized", TWO, "o", 0.09))
     said = []
     for kind, *_ in kinds:
@@ -254,7 +256,7 @@ def draw_accuracy(part: Said, source: str) -> Iterator[Picture]:
             )
             ax.errorbar(np.array(at) + shift, value, yerr=reach_of(value, low, high), color=colour,
                         label=kind, **{**_POINT, "fmt": marker})  # fmt: skip
-        _ticks(ax, [one["label"] for one in windows])
+        _ticks(ax, labels)
         ax.set(xlabel="window", ylabel="accuracy (%)")
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.1)
 
@@ -265,7 +267,7 @@ def draw_accuracy(part: Said, source: str) -> Iterator[Picture]:
     )
     alt = f"Accuracy in {plural(len(windows), 'window')}: {'; '.join(said)}."
     name = f"accuracy-{part['traffic']}"
-    yield draw(paint, name=name, alt=alt, caption=caption, height_in=3.0)
+    yield draw(paint, name=name, alt=alt, caption=caption, height_in=2.3 + _room(labels))
 
 
 def draw_overrides(reviews: Said) -> Iterator[Picture]:
@@ -310,8 +312,14 @@ def _rows(ax: "Axes", names: Sequence[str]) -> None:
 def _ticks(ax: "Axes", names: Sequence[str]) -> None:
     step = -(-len(names) // _MOST_TICKS)
     at = list(range(0, len(names), step))
-    tilt = 90 if sum(len(names[x]) for x in at) > 60 else 0
-    ax.set_xticks(at, [clipped(names[x]) for x in at], rotation=tilt)
+    ax.set_xticks(at, [clipped(names[x]) for x in at], rotation=90 if _room(names) else 0)
+
+
+def _room(names: Sequence[str]) -> float:
+    """How high names below an axis stand, in inches, if they must stand upright."""
+    if len(names) * max(map(len, names)) <= 60:
+        return 0.0
+    return 0.08 * max(len(clipped(name)) for name in names)
 
 
 def _route(one: Said) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from capstone_lib.alerts import AlertBook
 from capstone_lib.errors import ReportError
-from capstone_lib.report.measured import plain_measurement
+from capstone_lib.report.measured import in_order, plain_measurement
 from capstone_lib.report.span import NO_DATABASE, Span, iso, records
 from capstone_lib.report.words import plural
 from capstone_lib.review import ReviewQueue, measure_reviews
@@ -88,7 +88,7 @@ def gather_reviews(span: Span) -> dict[str, Any]:
         "figures": {one.name: plain_measurement(one) for one in found if not one.feature},
         "by_group": [
             {"feature": one.feature, "group": one.group, **plain_measurement(one)}
-            for one in found
+            for one in sorted(found, key=lambda one: in_order(one.group))
             if one.name == "override_rate" and one.feature not in ("", "source", "blind")
         ],
         "aim_s": AIM_S,

@@ -11,8 +11,8 @@ from capstone_lib.report.words import window_label
 from capstone_lib.store.measurement import Measurement
 
 __all__ = [
-    "Measured", "gather_drift", "gather_fairness", "gather_performance", "plain_measurement",
-    "read_measured",
+    "Measured", "gather_drift", "gather_fairness", "gather_performance", "in_order",
+    "plain_measurement", "read_measured",
 ]  # fmt: skip
 
 _TRAFFIC = ("batch", "live")
@@ -185,7 +185,10 @@ def _fairness(part: Measured) -> dict[str, Any] | None:
         "features": [
             {
                 "feature": name,
-                "groups": [{"group": g, "rates": r} for g, r in sorted(of.items(), key=_in_order)],
+                "groups": [
+                    {"group": g, "rates": r}
+                    for g, r in sorted(of.items(), key=lambda pair: in_order(pair[0]))
+                ],
             }
             for name, of in sorted(groups.items())
         ],
@@ -263,20 +266,20 @@ def _by_effect(one: Measurement) -> tuple[float, str]:
     return -_finite(one.value), one.feature
 
 
-def _in_order(pair: tuple[str, Any]) -> tuple[float, str]:
-    """Bands and codes by their number, the open band at the bottom first.
+def in_order(group: str) -> tuple[str, float, str]:
+    """Sort groups by their column, then bands and codes by their number, the lowest band first.
 
     Examples
     --------
     >>> names = ["AGE=below 25", "AGE=from 65", "AGE=25 to below 65", "SEX=10", "SEX=2"]
-    >>> sorted(names, key=lambda name: _in_order((name, None)))[:3]
-    ['AGE=below 25', 'SEX=2', 'SEX=10']
+    >>> sorted(names, key=in_order)[1:]
+    ['AGE=25 to below 65', 'AGE=from 65', 'SEX=2', 'SEX=10']
     """
-    value = pair[0].partition("=")[2]
+    column, _, value = group.partition("=")
     if value.startswith("below"):
-        return float("-inf"), value
-    found = re.search(r"-?\d+(\.\d+)?", value)
-    return (float(found.group()) if found else float("inf")), value
+        return column, float("-inf"), value
+    found = re.match(r"\D*?(-?\d+(\.\d+)?)", value)
+    return column, float(found.group(1)) if found else float("inf"), value
 
 
 def _base(name: str) -> str:

@@ -15,7 +15,15 @@ from capstone_lib.report import figures, tables
 from capstone_lib.report.document import SECTIONS
 from capstone_lib.report.svg import Picture
 from capstone_lib.report.table import cells_of, sources_of
-from capstone_lib.report.words import count, day, plural, share, window_words
+from capstone_lib.report.words import (
+    alert_named,
+    cause_said,
+    count,
+    day,
+    plural,
+    share,
+    window_words,
+)
 
 if TYPE_CHECKING:
     from capstone_lib.report.document import Report
@@ -65,7 +73,7 @@ def render_page(report: "Report") -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    rooms.filters.update(day=day, raw=markup.Markup, kind=_kind)
+    rooms.filters.update(day=day, raw=markup.Markup, kind=_kind, named=alert_named, seen=cause_said)
     page = rooms.get_template("page.html.j2").render(
         policy=POLICY,
         css=markup.Markup((_HERE / "page.css").read_text("utf-8")),

@@ -11,11 +11,21 @@ from typing import Any
 from capstone_lib.alerts import Playbook
 from capstone_lib.report.measured import Measured
 from capstone_lib.report.span import Span
-from capstone_lib.report.words import alert_named, day, listed, number, plural, window_label
+from capstone_lib.report.words import (
+    alert_named,
+    cause_said,
+    day,
+    listed,
+    number,
+    plural,
+    window_label,
+)
 
-__all__ = ["find_risks"]
+__all__ = ["SEVERITIES", "find_risks"]
 
-_ORDER = ("critical", "warning", "info")
+SEVERITIES = ("critical", "warning", "info")
+"""The gravest first."""
+
 _AT_LEAST = timedelta(days=2)
 _STALE_DAYS = 31.0
 
@@ -37,7 +47,7 @@ def find_risks(
         *(_risk("warning", one, "the checklist says so", "") for one in
           sections["decision"].get("risks", ())),
     ]  # fmt: skip
-    return sorted(found, key=lambda one: _ORDER.index(one["severity"]))
+    return sorted(found, key=lambda one: SEVERITIES.index(one["severity"]))
 
 
 def _risk(severity: str, what: str, because: str, do: str) -> Risk:
@@ -60,7 +70,7 @@ def _of_alerts(section: Mapping[str, Any]) -> Iterator[Risk]:
         yield _risk(
             one["severity"],
             f"an alert is open: {alert_named(one)}",
-            f"{one['title'].partition('): ')[2] or one['title']}; raised {day(one['raised_at'])}, "
+            f"{cause_said(one)}; raised {day(one['raised_at'])}, "
             + (f"seen by {seen}" if seen else "and nobody has said that they have seen it"),
             one["what_to_do"],
         )

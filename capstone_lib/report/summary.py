@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from capstone_lib.report.measured import Measured
+from capstone_lib.report.risks import SEVERITIES
 from capstone_lib.report.span import Span
 from capstone_lib.report.words import alert_named, listed, plural, share, window_label, window_words
 
@@ -67,7 +68,11 @@ def _health(alerts: Mapping[str, Any], parts: Sequence[Measured]) -> str:
 def _fired(alerts: Mapping[str, Any]) -> str:
     if alerts["missing"]:
         return "No alert was raised in this window, and nothing had to be done."
-    rules = listed(dict.fromkeys(alert_named(one) for one in alerts["alerts"]))
+    order = sorted(
+        alerts["alerts"],
+        key=lambda one: (one["cleared_at"] != "", SEVERITIES.index(one["severity"])),
+    )
+    rules = listed(dict.fromkeys(map(alert_named, order)))
     states = [action["state"] for one in alerts["alerts"] for action in one["actions"]]
     failed = states.count("failed")
     tail = f", and {plural(failed, 'action')} failed" if failed else ""
@@ -104,7 +109,7 @@ def _open(risks: Sequence[Mapping[str, Any]]) -> str:
         return "No open risk was found in what the store holds."
     counts = [
         f"{sum(one['severity'] == name for one in risks):,} {name}"
-        for name in ("critical", "warning", "info")
+        for name in SEVERITIES
         if any(one["severity"] == name for one in risks)
     ]
     first = str(risks[0]["what"]).rstrip(".")

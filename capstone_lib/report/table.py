@@ -7,13 +7,17 @@ from typing import Any
 from capstone_lib.decide import compare_architectures
 from capstone_lib.errors import ReportError
 from capstone_lib.report.span import NO_DATABASE, Span
-from capstone_lib.report.words import count, of_unit
+from capstone_lib.report.words import between, count, of_unit
 
 __all__ = ["Place", "cells_of", "gather_table", "sources_of"]
 
 _NOT_NOW = (
     "The table speaks of all that was measured up to the present, and this window ended before: "
     "write_report(…, measured=compare_architectures(store, artifact)) puts it here all the same."
+)
+_NOTHING = (
+    "None of its figures has been measured: score a batch into the store (cap.score_batch), or ask "
+    "an endpoint that logs there (cap.serve(…, store=…))."
 )
 _FIGURE = ("name", "value", "low", "high", "unit", "n", "note", "source")
 
@@ -40,6 +44,8 @@ def gather_table(span: Span, measured: Any) -> dict[str, Any]:
             "the table of measured figures is what compare_architectures gives, or its to_dict(); "
             f"seen {type(measured).__name__}"
         )
+    if not any(figure["value"] is not None for c in said["cells"] for figure in c["figures"]):
+        return {"missing": _NOTHING, "source": ""}
     whose = f"{said.get('model', '')} {said.get('version', '')}".strip()
     return {
         "missing": "",
@@ -81,7 +87,9 @@ def _cell(cell: Mapping[str, Any], sources: list[Mapping[str, Any]]) -> Place:
 def _figure(one: Mapping[str, Any], sources: list[Mapping[str, Any]]) -> Place:
     if one["value"] is None:
         return {"name": one["name"], "said": "not measured", "note": one["note"], "source": 0}
-    said = f"{of_unit(one['value'], one['unit'])}, n = {count(one['n'])}"
+    interval = between(one["low"], one["high"], one["unit"])
+    said = of_unit(one["value"], one["unit"]) + f" ({interval})" * bool(interval)
+    said += f", n = {count(one['n'])}"
     place = sources.index(one["source"]) + 1 if one["source"] is not None else 0
     return {"name": one["name"], "said": said, "note": one["note"], "source": place}
 

@@ -119,7 +119,7 @@ def run_table(batch: Said) -> Table:
 
 def route_table(live: Said) -> Table:
     """Each route's share, speed and review share."""
-    everything = {"route": "all routes", "model": "", "version": "", "share": 1.0, **live["all"]}
+    everything = {"route": "all answers", "model": "", "version": "", "share": 1.0, **live["all"]}
     rows = [
         [
             one["route"],

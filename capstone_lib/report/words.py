@@ -8,6 +8,7 @@ from typing import Any
 __all__ = [
     "alert_named",
     "between",
+    "cause_said",
     "count",
     "day",
     "listed",
@@ -127,30 +128,50 @@ def named(name: str) -> str:
 
     Examples
     --------
-    >>> named("false_positive_rate"), named("auc"), named("latency_p99")
-    ('false-positive rate', 'AUC', 'latency p99')
+    >>> named("false_positive_rate"), named("auc"), named("true_positive_rate[late]")
+    ('false-positive rate', 'AUC', 'true-positive rate of late')
     """
+    name, _, label = name.partition("[")
     words = name.replace("_", " ")
     for said, meant in (
         ("false positive", "false-positive"), ("false negative", "false-negative"),
         ("true positive", "true-positive"), ("calibration in the large", "calibration error"),
     ):  # fmt: skip
         words = words.replace(said, meant)
-    return " ".join(word.upper() if word in ("auc", "ece", "aurc", "psi") else word
-                    for word in words.split(" "))  # fmt: skip
+    short = ("auc", "ece", "aurc", "psi")
+    words = " ".join(word.upper() if word in short else word for word in words.split(" "))
+    return f"{words} of {label.removesuffix(']')}" if label else words
 
 
 def alert_named(alert: Mapping[str, Any]) -> str:
-    """An alert by its rule and what it speaks of.
+    """An alert by its rule and what it speaks of, of several columns all.
 
     Examples
     --------
-    >>> alert_named({"rule": "unequal_errors", "feature": "SEX", "group": "SEX=2"})
+    >>> alert = {"rule": "unequal_errors", "feature": "SEX", "group": "SEX=2", "causes": []}
+    >>> alert_named(alert)
     'unequal errors of SEX=2'
+    >>> causes = [{"feature": "SCHL"}, {"feature": "AGEP"}]
+    >>> alert_named({"rule": "feature_drift", "feature": "SCHL", "group": "", "causes": causes})
+    'feature drift of SCHL and AGEP'
     """
     rule = str(alert["rule"]).replace("_", " ")
-    about = alert["group"] or alert["feature"]
+    features = {str(one.get("feature", "")): None for one in alert["causes"]}
+    about = alert["group"] or listed([one for one in features if one]) or alert["feature"]
     return f"{rule} of {about}" if about else rule
+
+
+def cause_said(alert: Mapping[str, Any]) -> str:
+    """What an alert's rule has seen, without the rule's name, which stands above it.
+
+    Examples
+    --------
+    >>> cause_said({"rule": "slow", "title": "slow (critical): latency_p99: 180 ms"})
+    'latency_p99: 180 ms'
+    """
+    title = str(alert["title"])
+    rule, _, seen = title.partition(": ")
+    return seen if rule.startswith(str(alert["rule"])) and seen else title
 
 
 def day(moment: str | None) -> str:

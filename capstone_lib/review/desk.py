@@ -163,6 +163,10 @@ def decide(
     decided = _decided(row, verdict, label)
     if len(note) > _LONGEST_NOTE:
         raise ReviewError(f"the note has {len(note):,} characters; at most {_LONGEST_NOTE:,} fit")
+    if not _can_be_kept(note):
+        raise ReviewError(
+            "the note has a character that is none (half a pair, or NUL); leave it out"
+        )
     seconds = None if row.seen_at is None else max(0.0, at - row.seen_at)
     before = connection.execute(
         select(case_decisions.c.verdict).where(case_decisions.c.case_id == case_id)
@@ -239,6 +243,14 @@ def _in_hand(connection: Connection, case_id: str, reviewer: str, *, at: float) 
     raise ReviewError(
         f"the case {case_id} is {row.reviewer}'s and not {reviewer}'s; ask for the next one"
     )
+
+
+def _can_be_kept(text: str) -> bool:
+    """Whether every database takes it."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _twice(case_id: str) -> str:

@@ -175,7 +175,7 @@ class _Desk:
         return {"said": self._said(made), "waiting": self.queue.waiting(made.reviewer)}
 
     def back(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        self.queue.put_back(asked["case_id"], reviewer=asked["reviewer"])
+        self.queue.put_back(asked.get("case_id", ""), reviewer=asked["reviewer"])
         return {"waiting": self.queue.waiting(asked["reviewer"])}
 
     def _said(self, made: Decision) -> str:
@@ -227,7 +227,7 @@ def _read(body: bytes) -> dict[str, Any] | str:
     """What was asked, or what is wrong with it."""
     try:
         asked = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "the body is no JSON"
     if not isinstance(asked, dict) or not isinstance(asked.get("reviewer"), str):
         return "send an object with the reviewer's name: {'reviewer': 'ana'}"

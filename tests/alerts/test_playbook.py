@@ -148,7 +148,19 @@ MISTAKES = {  # what is written in the place of what; where; what the message sa
     "a webhook without url": (
         "[[rule]]", "[webhook]\ntries = 3\n\n[[rule]]", "[webhook]", "no url"),
     "a url that is none": ("[[rule]]", '[webhook]\nurl = "chat"\n\n[[rule]]', "url",
-                           "url is 'chat'; give"),
+                           "this url is no address; give"),
+    "a url that names a file": (
+        "[[rule]]", '[webhook]\nurl = "file:///etc/SECRET"\n\n[[rule]]', "url", "is no address"),
+    "a url without a host": (
+        "[[rule]]", '[webhook]\nurl = "http://"\n\n[[rule]]', "url", "is no address"),
+    "a port that is none": (
+        "[[rule]]", '[webhook]\nurl = "http://a:99999/"\n\n[[rule]]', "url", "is no address"),
+    "half an address": (
+        "[[rule]]", '[webhook]\nurl = "http://[::/"\n\n[[rule]]', "url", "is no address"),
+    "a url of two lines": (
+        "[[rule]]", '[webhook]\nurl = "http://a/\\r\\nX: y"\n\n[[rule]]', "url", "is no address"),
+    "a threshold beyond all floats": (
+        "= 50\no", f"= 1{'0' * 400}\no", "threshold", "give a number"),
     "a patient webhook": (
         "[[rule]]", '[webhook]\nurl = "http://x"\ntimeout_s = 600\n\n[[rule]]', "timeout_s",
         "60 at most"),
@@ -249,6 +261,22 @@ def test_files_that_cannot_be_read_are_told(tmp_path):
     path.write_bytes(b"sla_ms = 1\n# caf\xe9\n")
     with pytest.raises(PlaybookError, match=r"latin\.toml:2: a byte here is no UTF-8"):
         cap.load_playbook(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"a = {'[' * 9_000}{']' * 9_000}", "too deep to be read"),
+        (GOOD.replace("= 50\no", f"= {'9' * 5_000}\no"), "too long to be one"),
+    ],
+)
+def test_what_python_will_not_read_is_refused_in_one_sentence(tmp_path, text, said):
+    assert said in str(refusal(tmp_path, text))
+
+
+def test_the_mark_that_some_editors_put_first_is_no_mistake(tmp_path):
+    path = write(tmp_path, "\ufeff" + GOOD.replace("\n", "\r\n"))
+    assert len(cap.load_playbook(path)) == 1
 
 
 def test_all_mistakes_are_told_at_once_in_their_order(tmp_path):

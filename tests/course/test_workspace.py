@@ -54,6 +54,18 @@ def test_without_a_path_it_is_beside_the_notebooks_or_what_the_runner_says(
     assert Workspace().path == tmp_path / expected
 
 
+def test_a_passing_store_is_empty_each_time_and_never_the_main_one(tmp_path: Path) -> None:
+    ws = Workspace(tmp_path / "work")
+    for _ in range(2):
+        with ws.new_store("watch.db") as store:
+            assert store.rollout().key == 0
+            store.change_rollout(who="me", why="to see", canary_share=0.5)
+    assert (ws.path / "watch.db").exists()
+    for name in ("store.db", "../watch.db", "watch.txt"):
+        with pytest.raises(WorkspaceError, match="no name for a passing store"):
+            ws.new_store(name)
+
+
 def test_a_file_in_the_way_is_one_sentence_with_a_cure(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(WorkspaceError, match="is a file, not a folder; rename it"):

@@ -73,7 +73,7 @@ def path(tmp_path_factory, artifact):
         about = {"model": artifact.name, "version": artifact.version}
         ramp = load((1, 10, 200, 0), (8, 40, 900, 0), (64, 400, 1_500, 0), (32, 50, 950, 500))
         store.write_measurements(ramp.measurements(**about))
-        fast = load((8, 20, 2_000, 0), hour=1)
+        fast = load((8, 20, 2_000, 0))  # the same time and load, of another endpoint
         store.write_measurements(fast.measurements(**about, feature="hybrid"))
         other = load((8, 1, 9_000, 0), hour=2)
         store.write_measurements(other.measurements(model=artifact.name, version="2.0"))
@@ -99,6 +99,12 @@ def live(store, artifact):
     with cap.serve(artifact, store=store) as endpoint:
         for row in asked:
             endpoint.predict({name: row[name] for name in FEATURES}, id=str(row["row_id"]))
+    store.change_rollout(who="test", why="a bad day", route="degraded")
+    with cap.serve(artifact, store=store) as endpoint:
+        for row in asked[:5]:
+            said = endpoint.predict({name: row[name] for name in FEATURES})
+            assert (said["route"], said["review"]) == ("degraded", True)  # there is no other model
+    store.change_rollout(who="test", why="over", route="stable")
     newest, older = (people(207 - 2 * k, seed=17 - 2 * k, first=7_000 - 2_000 * k) for k in (0, 1))
     ids = [*newest["row_id"][20:60], *older["row_id"][20:35]]
     with cap.serve(artifact, store=store, hybrid="36h") as endpoint:

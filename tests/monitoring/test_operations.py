@@ -134,7 +134,12 @@ capstone_shed_total{reason="connections"} 4.0
     assert np.isnan(rates).all()
 
 
-@pytest.mark.parametrize("text", ["", "<html>not found</html>", "# TYPE python_info gauge\n"])
+ENDLESS = '# TYPE capstone_requests_total counter\ncapstone_requests_total{path="/predict"} +Inf\n'
+
+
+@pytest.mark.parametrize(
+    "text", ["", "<html>not found</html>", "# TYPE python_info gauge\n", b"\xe1\xff", ENDLESS]
+)
 def test_what_is_no_metrics_text_is_refused(text):
     with pytest.raises(MonitoringError, match="no text of GET /metrics"):
         Traffic.of_metrics(text)

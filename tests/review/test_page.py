@@ -159,6 +159,7 @@ def queue_is_untouched(client):
     [
         (b"", 422, "no JSON"),
         (b"\xff", 422, "no JSON"),
+        (b"[" * 100_000, 422, "no JSON"),
         (b"[]", 422, "reviewer's name"),
         (b'{"reviewer": 7}', 422, "reviewer's name"),
         (b'{"reviewer": "ana", "note": 1}', 422, "note is text"),
@@ -174,3 +175,19 @@ def test_what_makes_no_sense_is_told(client, body, status, said):
     )
     assert answer.status_code == status
     assert said in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("letter", [r"\ud800", r"\u0000"])
+def test_a_note_that_cannot_be_kept_is_told_and_nothing_is_decided(client, queue, letter):
+    case = client.post("/review/next", json=ANA).json()["case"]["case_id"]
+    body = f'{{"reviewer": "ana", "verdict": "cannot say", "note": "x{letter}"}}'
+    headers = {"content-type": "application/json"}
+    answer = client.post(f"/review/{case}", content=body.encode(), headers=headers)
+    assert answer.status_code == 409
+    assert "the note has a character that is none" in answer.json()["detail"]
+    assert queue.decisions().empty
+
+
+def test_a_case_put_back_is_named(client):
+    answer = client.post("/review/back", json=ANA)
+    assert (answer.status_code, answer.json()["detail"][:16]) == (409, "there is no case")
