@@ -11,115 +11,28 @@ outcomes come in, and the queue of the reviewers fills. The reviewer is simulate
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from capstone_lib.course.facts import Facts, Passed
+from capstone_lib.course.lines import Line, lines_to, wait_for, wait_for_all
 from capstone_lib.course.playbooks import course_playbook
 from capstone_lib.course.reviewer import SimulatedReviewer
-from capstone_lib.course.stream import (
-    Line,
-    Month,
-    lines_to,
-    measure_month,
-    month_of,
-    play,
-    wait_for,
-    wait_for_all,
-)
+from capstone_lib.course.stream import Month, measure_month, month_of, play
 from capstone_lib.course.workspace import Workspace
 
 if TYPE_CHECKING:
     from capstone_lib.alerts import Alert
     from capstone_lib.alerts.records import ActionRecord
-    from capstone_lib.review import Decision
     from capstone_lib.store import Store
 
-__all__ = ["WORKERS", "Facts", "Passed", "run_drill"]
+__all__ = ["WORKERS", "run_drill"]
 
 WORKERS = 2
 _CANARY_SHARE = 0.2
-
-
-@dataclass(frozen=True)
-class Passed:
-    """What came of one month.
-
-    Attributes
-    ----------
-    month : Month
-    n_measurements : int
-    firing : tuple of str
-        The rules that fired, each once.
-    alerts : tuple of Alert
-        Those that fired.
-    done : tuple of ActionRecord
-        What was done because of them.
-    """
-
-    month: Month
-    n_measurements: int
-    firing: tuple[str, ...]
-    alerts: "tuple[Alert, ...]"
-    done: "tuple[ActionRecord, ...]"
-
-    def actions(self) -> tuple[str, ...]:
-        """The actions that were done, in alphabetical order."""
-        return tuple(sorted({one.action for one in self.done if one.state == "done"}))
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What happened in a drill.
-
-    Attributes
-    ----------
-    months : mapping of str to Passed
-        ``quiet``, ``broken``, ``mended`` and ``lost``.
-    workers : tuple of int
-        Process ids of the endpoint's workers.
-    before, braked, recovered : tuple of dict
-        What each worker says of the rollout: at first, after the alerts of the broken month, after
-        a person has taken the degraded route back.
-    braked_s, recovered_s, overridden_s : float
-        Seconds until both workers had followed, from when the actions were begun, or the person's
-        answer was written.
-    degraded_answers : tuple of dict
-        One of each worker while the route is degraded.
-    cases : int
-        In the queue after the audit.
-    audited_group : str
-    decisions : tuple of Decision
-        Of the simulated reviewer.
-    overridden : mapping of int to int
-        The labels that it put in the model's place, by person.
-    live_answers : mapping of int to tuple of dict
-        What each worker then says of them.
-    batch_answers : mapping of int to tuple
-        What the store's batch readers then say: the label and who decided.
-    acted_twice : int
-        Actions that a second run of the same month did; 0 if none.
-    """
-
-    months: dict[str, Passed]
-    workers: tuple[int, ...]
-    before: tuple[dict[str, Any], ...]
-    braked: tuple[dict[str, Any], ...]
-    recovered: tuple[dict[str, Any], ...]
-    braked_s: float
-    recovered_s: float
-    overridden_s: float
-    degraded_answers: tuple[dict[str, Any], ...]
-    cases: int
-    audited_group: str
-    decisions: "tuple[Decision, ...]"
-    overridden: dict[int, int]
-    live_answers: dict[int, tuple[dict[str, Any], ...]] = field(repr=False)
-    batch_answers: dict[int, tuple[Any, str]] = field(repr=False)
-    acted_twice: int = 0
 
 
 def run_drill(

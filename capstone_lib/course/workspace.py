@@ -134,6 +134,11 @@ class Workspace:
         """The advice that the student argues for: ``decision.json``."""
         return self.path / "decision.json"
 
+    @property
+    def capstone(self) -> "Workspace":
+        """The workspace of the student's own project, notebook 08: ``capstone/`` in this one."""
+        return Workspace(self.path / "capstone")
+
     def provide(self, *names: str) -> Provided:
         """Make sure that what this notebook needs is there.
 

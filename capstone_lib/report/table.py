@@ -15,6 +15,10 @@ _NOT_NOW = (
     "The table speaks of all that was measured up to the present, and this window ended before: "
     "write_report(…, measured=compare_architectures(store, artifact)) puts it here all the same."
 )
+_NOTHING = (
+    "None of its figures has been measured: score a batch into the store (cap.score_batch), or ask "
+    "an endpoint that logs there (cap.serve(…, store=…))."
+)
 _FIGURE = ("name", "value", "low", "high", "unit", "n", "note", "source")
 
 Place = dict[str, Any]
@@ -40,6 +44,8 @@ def gather_table(span: Span, measured: Any) -> dict[str, Any]:
             "the table of measured figures is what compare_architectures gives, or its to_dict(); "
             f"seen {type(measured).__name__}"
         )
+    if not any(figure["value"] is not None for c in said["cells"] for figure in c["figures"]):
+        return {"missing": _NOTHING, "source": ""}
     whose = f"{said.get('model', '')} {said.get('version', '')}".strip()
     return {
         "missing": "",

@@ -236,6 +236,8 @@ class Application:
         async def receive_within_bounds() -> MutableMapping[str, Any]:
             nonlocal left
             message = await receive()
+            if message["type"] == "http.disconnect" and _READ not in scope:
+                raise _GoneError
             left -= len(message.get("body", b""))
             if left < 0:
                 raise _too_large(self.limits.max_body_bytes)

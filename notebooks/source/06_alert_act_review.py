@@ -32,7 +32,8 @@ import capstone_lib as cap
 from capstone_lib import course, plots
 from capstone_lib.alerts.alert import alerts_frame
 from capstone_lib.course import exercises
-from capstone_lib.course.stream import follow, measure_month, month_of, play, wait_for
+from capstone_lib.course.lines import follow, wait_for
+from capstone_lib.course.stream import measure_month, month_of, play
 
 ws = course.Workspace()
 plots.use_style()
@@ -214,7 +215,7 @@ weeks
 def turn(threshold=0.1, for_windows=1, weeks=weeks):
     trial = weeks.try_rule(threshold=threshold, for_windows=for_windows)
     draw_trial(trial, weeks.quiet, weeks.broken)
-    return str(trial)
+    return f"{trial}, {trial.heard(4):.0%} within 4"
 
 
 alt = "Left: gaps by week, quiet and broken, with a threshold. Right: how many have rung by when."

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from capstone_lib.batch import score_batch
+from capstone_lib.course.lines import wait_for
 from capstone_lib.course.reference import export_reference
 from capstone_lib.course.reviewer import SimulatedReviewer
-from capstone_lib.course.stream import month_of, wait_for
+from capstone_lib.course.stream import month_of
 from capstone_lib.course.weeks import draw_weeks, gap_rule
 from capstone_lib.data import load_census
 from capstone_lib.errors import EndpointError

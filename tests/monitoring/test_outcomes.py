@@ -142,3 +142,18 @@ def test_of_reviewers_words_the_last_counts_and_none_from_before_the_answer():
 def test_only_reviewers_words_are_no_outcomes():
     said, came = answers((7, 0)), reviewed(outcomes((7, 0, 3)), "review")
     assert join_outcomes(said, came).n_known == 0
+
+
+@pytest.mark.parametrize("ids", [["a", "b"], ["a", "7"], [1, 2], []])
+def test_ids_of_every_kind_wait_for_their_first_outcome(ids):
+    answers = pd.DataFrame({"row_id": ids, "as_of": pd.to_datetime(["2016-01-31"] * len(ids))})
+    for theirs in ([], ["x"], [3]):
+        came = pd.DataFrame(
+            {
+                "row_id": theirs,
+                "outcome": [1] * len(theirs),
+                "observed_at": pd.to_datetime(["2016-03-01"] * len(theirs)),
+            }
+        )
+        joined = join_outcomes(answers, came)
+        assert (joined.n, joined.n_known) == (len(ids), 0)

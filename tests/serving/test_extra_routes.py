@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -122,6 +123,19 @@ def test_one_that_fails_tells_nothing_and_the_others_go_on(endpoint, rows):
     assert (status, json.loads(content)["status"]) == (500, 500)
     assert b"secret" not in content
     assert endpoint.predict(rows[0])["route"] == "stable"
+
+
+def test_who_hangs_up_in_the_middle_of_a_body_is_no_failure(endpoint, caplog):
+    parts = urlsplit(endpoint.url)
+    with socket.create_connection((parts.hostname, parts.port)) as wire:
+        head = (
+            f"POST /desk/bytes HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {KEY}\r\n"
+        )
+        wire.sendall(f"{head}Content-Length: 500\r\n\r\nx".encode())
+        time.sleep(0.1)
+    told = b'capstone_requests_total{path="/desk/bytes",status="499"} 1.0'
+    wait_until(lambda: told in ask(endpoint.url, "/metrics")[1])
+    assert caplog.text == ""
 
 
 def test_they_are_counted_by_their_own_path(endpoint):

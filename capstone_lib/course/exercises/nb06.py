@@ -71,8 +71,8 @@ def judge_helped(after_ten: Any, after_all: Any, *, ten: Any, everything: Any) -
         side = "above" if true == "they help" else "below"
         return Wrong(f"{name}: the whole interval, {interval}, is {side} 0.")
     return Right(
-        f"{ten.n} cases say {_verdict(ten)!r}, {everything.n} say {_verdict(everything)!r}: what "
-        "is worth knowing of reviews takes more than ten."
+        f"{ten.n:.0f} cases say {_verdict(ten)!r}, {everything.n:.0f} say "
+        f"{_verdict(everything)!r}: what is worth knowing of reviews takes more than ten."
     )
 
 
