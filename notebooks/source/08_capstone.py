@@ -130,7 +130,7 @@ with read_definition(path).start() as endpoint:
         row_id: endpoint.predict(row, id=str(row_id))
         for row_id, row in asked[project.features].astype(object).iterrows()
     }
-read_definition(path).command()
+print(read_definition(path))
 
 # %%
 batch = store.predictions(as_of=runs[-1].as_of, model=artifact.name).set_index("row_id")
@@ -142,7 +142,8 @@ pd.Series(
         "another label than the batch": int((live["label"] != both["label"]).sum()),
         "largest difference of scores": float((live["score"] - both["score"]).abs().max()),
         "for a person to see": int(live["review"].sum()),
-    }
+    },
+    dtype=object,
 )
 
 # %% [markdown]
@@ -164,7 +165,8 @@ for file, one in zip(files, project.windows, strict=True):
     measured += [one for one in found if one.traffic != "live"]
 store.write_measurements(measured)
 why = pd.Series([one.note for one in measured if not one.is_known], dtype=object)
-why.value_counts().rename_axis("not measured, because").to_frame("figures").style
+counted = why.value_counts().rename_axis("not measured, because").reset_index(name="figures")
+counted.style.hide().set_properties(**{"text-align": "left"})
 
 # %% [markdown]
 # What could not be measured says why. Next, two audits, each written down as a claim that anybody
@@ -234,7 +236,7 @@ exercises.ex_08_rule.check(own_rule, trial=trial)
 ws.playbook.write_text(playbook_text(project, own_rule), encoding="utf-8")
 alerts = cap.evaluate_alerts(cap.load_playbook(ws.playbook), measured)
 cap.AlertBook(store).record(alerts)
-print(*(f"{one.state}: {one.title}" for one in alerts), sep="\n")
+print("\n".join(f"{one.state}: {one.title}" for one in alerts) or "no alert")
 
 # %% [markdown]
 # A line for each alert; none if nothing is wrong. *Unknown* means that nobody measures what the

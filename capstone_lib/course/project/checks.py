@@ -97,14 +97,16 @@ class Assessment(Sequence[Result]):
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{escape(one.item)}</td><td>{one.state}</td>"
-            f"<td>{one.points:g}&nbsp;of&nbsp;{one.of:g}</td>"
+            f"<tr><td style='text-align:left'>{escape(one.item)}</td>"
+            f"<td style='text-align:left'>{one.state.replace(' ', '&nbsp;')}</td>"
+            f"<td style='text-align:left'>{one.points:g}&nbsp;of&nbsp;{one.of:g}</td>"
             f"<td style='text-align:left'>{escape(one.seen)}</td>"
             f"<td style='text-align:left'>{escape(one.do_next)}</td></tr>"
             for one in self.results
         )
         head = "".join(
-            f"<th>{word}</th>" for word in ("item", "state", "points", "seen", "do next")
+            f"<th style='text-align:left'>{word}</th>"
+            for word in ("item", "state", "points", "seen", "do next")
         )
         return (
             f"<p><b>{self.points:g} of {self.of:g} points</b></p>"

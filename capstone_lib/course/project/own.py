@@ -239,13 +239,15 @@ def _cut(
         ends = (in_order[int(share * len(times))] for share in (_TRAINED, _CALIBRATED))
         first, second = (end.floor("D") for end in ends)
         masks = (times < first, (times >= first) & (times < second), times >= second)
-        how = f"by time: before {first:%Y-%m-%d} trains, from {second:%Y-%m-%d} on is production"
+        how = (
+            f"cut by time: before {first:%Y-%m-%d} trains, from {second:%Y-%m-%d} on is production"
+        )
     else:
         place = place_of(frame["row_id"], seed=seed, purpose="capstone split")
         masks = (
             place < _TRAINED, (place >= _TRAINED) & (place < _CALIBRATED), place >= _CALIBRATED
         )  # fmt: skip
-        how = "by a hash of the id: half train, a quarter calibrates, a quarter is production"
+        how = "cut by a hash of the id: half train, a quarter calibrates, a quarter is production"
     train, held_out, later = (frame[mask] for mask in masks)
     return train, held_out, later, how
 

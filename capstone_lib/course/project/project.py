@@ -207,7 +207,7 @@ class Project:
     def __str__(self) -> str:
         parts = self.parts
         lines = [f"{parts.question} {len(self.features)} columns, {len(self.classes)} classes"]
-        lines += [f"cut {parts.how}", *parts.notes]
+        lines += [parts.how, *parts.notes]
         return "\n".join(f"- {line}" if place else line for place, line in enumerate(lines))
 
     def _repr_html_(self) -> str:

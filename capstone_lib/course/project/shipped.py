@@ -74,7 +74,7 @@ def open_flights(*, seed: int, rows: int) -> Parts:
         calibration=keep(held_out.astype({flights.target: int}), rows // 2, seed=seed),
         production=everything.loc[month > _CALIBRATED_WITH, columns].reset_index(drop=True),
         ahead=True,
-        how="by time: January to July train, August calibrates, and what departs later is "
+        how="cut by time: January to July train, August calibrates, and what departs later is "
         "production",
         notes=("groups are airlines and airports, and no people",),
         words=flights.schema,
@@ -107,7 +107,7 @@ def open_wine(*, seed: int, rows: int) -> Parts:
         calibration=held_out,
         production=later,
         ahead=False,
-        how="by a hash of the row's number: 45 % train, 30 % calibrate, 25 % are production",
+        how="cut by a hash of the row's number: 45 % train, 30 % calibrate, 25 % are production",
         notes=(
             f"{len(wines)} rows in all: intervals are wide, and much cannot be said",
             "three classes: the score is the largest probability, and there is no threshold",

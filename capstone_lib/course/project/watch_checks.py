@@ -63,7 +63,7 @@ def check_playbook_finds(desk: Desk) -> Verdict:
 
 def check_playbook_outcomes(desk: Desk) -> Verdict:
     """Only outcomes change: some rule must fire."""
-    return _heard(desk, "outcomes", "let a rule look at what outcomes say: accuracy_change, use")
+    return _heard(desk, "outcomes", "let a rule look at what outcomes say, such as accuracy_change")
 
 
 def check_playbook_quiet(desk: Desk) -> Verdict:

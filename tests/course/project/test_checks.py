@@ -42,7 +42,7 @@ def test_a_good_workspace_has_all_points_and_is_left_as_it_was(good_census: Any)
     assert not any(one.do_next for one in found)
     assert contents(folder) == before
     assert found.to_frame()["points"].sum() == 100
-    assert "<td>report</td>" in found._repr_html_()
+    assert ">report</td>" in found._repr_html_()
 
 
 @pytest.mark.parametrize("dataset", ["wine", pytest.param("flights", marks=pytest.mark.slow)])
