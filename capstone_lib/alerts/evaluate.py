@@ -282,6 +282,9 @@ def _measurement(row: Any) -> Measurement:
             f"{type(row).__name__}"
         )
     values = {name: row[name] for name in _FIELDS if name in row}
+    if not {"name", "value"} <= values.keys():
+        seen = ", ".join(map(str, row)) or "nothing"
+        raise AlertError(f"a measurement has a name and a value at least; seen {seen}")
     for name in ("window_start", "window_end"):  # a table's missing time is not a time
         values[name] = "" if values.get(name) != values.get(name) else values.get(name, "")
     if values.get("threshold") != values.get("threshold"):

@@ -226,12 +226,12 @@ def _export(playbook: Any, folder: Path) -> int:
 
 def _book(context: click.Context) -> "AlertBook":
     from capstone_lib.alerts import AlertBook
-    from capstone_lib.store import open_store
+    from capstone_lib.cli.stores import open_existing
 
     url = context.find_object(str)
     if url is None:
         raise click.UsageError("this needs a store: capstone alerts --store URL ...")
-    return AlertBook(context.with_resource(open_store(url)))
+    return AlertBook(context.with_resource(open_existing(url)))
 
 
 def _show_ticket(frame: "pd.DataFrame", ticket: int) -> int:

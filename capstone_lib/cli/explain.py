@@ -39,12 +39,12 @@ def explain(
     logged, to the last bit; 3 if something does, and it is told; 1 if it cannot be done.
     """
     from capstone_lib.artifact import load_model
-    from capstone_lib.store import open_store
+    from capstone_lib.cli.stores import open_existing
 
     if (request_id is None) == (run_id is None):
         raise click.UsageError("name a REQUEST_ID, or a batch run with --run")
     artifact = load_model(model)
-    with open_store(store) as opened:
+    with open_existing(store) as opened:
         if run_id is not None:
             return _explain_run(opened, run_id, artifact, source, rows, seed, as_json)
         assert request_id is not None

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,13 @@ class _Run:
         return FAILED if any(one.state == "failed" for one in self.actions) else DONE
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text!r} is no place to cut at")
+    return number
+
+
 def _columns(
     _: click.Context, __: click.Parameter, texts: tuple[str, ...]
 ) -> dict[str, list[float]]:
@@ -52,7 +60,7 @@ def _columns(
     for text in texts:
         name, _colon, cuts = text.partition(":")
         try:
-            found[name] = [float(cut) for cut in cuts.split(",")] if cuts else []
+            found[name] = [_finite(cut) for cut in cuts.split(",")] if cuts else []
         except ValueError:
             raise click.BadParameter(
                 f"{text!r} is neither a column nor a column with cuts, such as AGEP:25,45,65"
@@ -127,7 +135,7 @@ def monitor(model: str, **given: Any) -> int:
     """
     from capstone_lib.alerts import load_playbook
     from capstone_lib.artifact import load_model
-    from capstone_lib.store import open_store
+    from capstone_lib.cli.stores import open_existing
 
     start, end = given["start"], given["end"]
     if start is not None and end is not None and start >= end:
@@ -138,7 +146,7 @@ def monitor(model: str, **given: Any) -> int:
         raise click.UsageError("--no-alerts leaves nothing for --playbook and --tickets to do")
     playbook = load_playbook(given["playbook"])
     run = _Run(load_model(model), (start, end), given["dry_run"])
-    with open_store(given["store"]) as store:
+    with open_existing(given["store"]) as store:
         _measure(run, store, playbook, given)
         if not given["no_alerts"]:
             _judge_and_act(run, store, playbook, given)

@@ -45,8 +45,8 @@ def report(model: str, **given: Any) -> int:
     well. Nothing in the store is changed.
     """
     from capstone_lib.artifact import load_model
+    from capstone_lib.cli.stores import open_existing
     from capstone_lib.report import write_report
-    from capstone_lib.store import open_store
 
     start, end = given["start"], given["end"]
     if start is not None and end is not None and start >= end:
@@ -55,7 +55,7 @@ def report(model: str, **given: Any) -> int:
     html, document = _places(given["out"])
     decision, measured = (_document(given[name], name) for name in ("decision", "measured"))
     artifact = load_model(model)
-    with open_store(given["store"]) as store:
+    with open_existing(given["store"]) as store:
         made = write_report(
             artifact,
             store,

@@ -132,12 +132,12 @@ def moment_text(value: "str | date | datetime", *, name: str = "window") -> str:
         if isinstance(value, date) and not isinstance(value, datetime):
             value = datetime(value.year, value.month, value.day)
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+    except (TypeError, ValueError, OverflowError):
         raise MonitoringError(
             f"{name} must be a date or a time such as '2016-01-31'; seen {value!r}"
         ) from None
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
     return moment.isoformat()
 
 

@@ -343,6 +343,8 @@ def test_measurements_come_as_a_list_or_as_the_stores_table(tmp_path):
 def test_what_is_no_measurement_is_refused():
     with pytest.raises(AlertError, match=r"measurements are what .* seen float"):
         cap.evaluate_alerts(book(), [0.3])
+    with pytest.raises(AlertError, match="a name and a value at least; seen name, n"):
+        cap.evaluate_alerts(book(), [{"name": "psi", "n": 3}])
 
 
 def test_nothing_measured_raises_nothing():

@@ -174,6 +174,7 @@ def test_wrong_arguments_are_status_2(say, wrong, said, monkeypatch):
 def test_without_a_store_or_in_a_folder_nothing_can_be_shown(tmp_path, capsys):
     assert main(["alerts", "list"]) == 2
     assert "needs a store" in capsys.readouterr().err
+    (tmp_path / "folder").mkdir()
     assert main(["alerts", "--store", str(tmp_path / "folder"), "list"]) == 1
     assert "alerts need a database" in capsys.readouterr().err
 

@@ -129,6 +129,7 @@ def _features(row: "pd.Series", artifact: cap.Artifact) -> dict[str, int]:
         (["--from", "2016-02-01", "--to", "2016-01-01"], "before it begins"),
         (["--from", "soon"], "must be a date or a time"),
         (["--sensitive", "AGEP:young"], "a column with cuts, such as AGEP:25,45,65"),
+        (["--sensitive", "AGEP:25,nan"], "a column with cuts, such as AGEP:25,45,65"),
         (["--metrics-before", "README"], "--metrics-before"),
         (["--source", "missing.parquet"], "does not exist"),
         (["--no-alerts", "--playbook", "README"], "--no-alerts leaves nothing"),

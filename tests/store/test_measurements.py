@@ -155,6 +155,7 @@ def test_a_folder_refuses_and_says_what_to_use(tmp_path):
         ({"value": "much"}, "value must be a number; seen 'much'"),
         ({"threshold": "high"}, "threshold must be a number"),
         ({"window_end": "soon"}, "window_end must be a date or a time"),
+        ({"window_end": "0001-01-01T00:00+14:00"}, "window_end must be a date or a time"),
         ({"window_end": 7}, "window_end must be a date or a time"),
     ],
 )
