@@ -166,7 +166,8 @@ for file, one in zip(files, project.windows, strict=True):
 store.write_measurements(measured)
 why = pd.Series([one.note for one in measured if not one.is_known], dtype=object)
 counted = why.value_counts().rename_axis("not measured, because").reset_index(name="figures")
-counted.style.hide().set_properties(**{"text-align": "left"})
+left = [{"selector": "th, td", "props": "text-align: left"}]
+counted.style.hide().set_table_styles(left)
 
 # %% [markdown]
 # What could not be measured says why. Next, two audits, each written down as a claim that anybody
@@ -184,8 +185,8 @@ if audit:
 # %% [markdown]
 # *The figure in words:* a line for each group, with a point at its rate and a bar for the interval;
 # hollow where there are too few to judge. The dashed line is everybody. Above it stand the largest
-# gaps, by what is there at least (`lower_bound`; 0 may be chance). Without groups there is nothing
-# to see, and that is a finding too.
+# gaps, by what is there at least (`lower_bound`; 0 may be chance, NaN: too few to judge). Without
+# groups there is nothing to see, and that is a finding too.
 
 # %%
 from capstone_lib.monitoring.plots import draw_heatmap
@@ -201,10 +202,12 @@ axes = draw_heatmap(list(reports.values()))
 # Now lay what scores say beside what outcomes say:
 
 # %%
+from textwrap import fill
+
 from capstone_lib.course.project.telling import say_what_tells, what_tells
 
 told = what_tells(project, artifact, reports, until=today)
-print(say_what_tells(project, told))
+print(fill(say_what_tells(project, told), 90))
 told.round(3)
 
 # %% [markdown]
@@ -278,7 +281,7 @@ report
 # `report.html` opens in any browser and prints. And this is what your folder is judged by:
 
 # %%
-rubric_frame().style.set_properties(**{"text-align": "left"})
+rubric_frame().reset_index().style.hide().set_table_styles(left)
 
 # %% [markdown]
 # The same checks, now, on the files in your folder; what cells have printed counts for nothing. An
