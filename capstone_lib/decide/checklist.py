@@ -4,7 +4,7 @@ Only rules, in an order that can be read. What would change the answer is not wr
 found by asking again with each answer changed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from html import escape
 from typing import Any, Literal, get_args
@@ -118,7 +118,8 @@ class Change:
     advice: str
 
     def __str__(self) -> str:
-        return f"{self.answer}: {_shown(self.then)} instead of {_shown(self.now)} → {self.advice}"
+        words, shown = _WORDS[self.answer]
+        return f"{words} {shown(self.then)} instead of {shown(self.now)} → {self.advice}"
 
 
 @dataclass(frozen=True)
@@ -386,5 +387,15 @@ def _span(seconds: float) -> str:
     return f"{seconds / 24 / _HOUR_S:.0f} days"
 
 
-def _shown(value: Any) -> str:
-    return f"{value:,g}" if isinstance(value, float | int) else str(value)
+def _hours(hours: float) -> str:
+    return _span(hours * _HOUR_S)
+
+
+_WORDS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "answer_within_s": ("an answer needed within", _span),
+    "staleness_h": ("facts that may be as old as", _hours),
+    "known_ahead": ("cases known ahead:", "{:.0%}".format),
+    "stakes": ("at stake:", str),
+    "batch_every_h": ("a batch run every", _hours),
+    "budget": ("a budget of", "{:,.0f}".format),
+}

@@ -135,7 +135,9 @@ def join_outcomes(
     last = outcomes["observed_at"][wanted].max() if wanted.any() else pd.Timestamp.now(tz="UTC")
     moment = parse_moment(last.to_pydatetime() if as_of is None else as_of, name="as_of")
     ids, theirs = _same_ids(answers["row_id"], outcomes["row_id"])
-    kind: Any = np.int64 if ids.dtype == np.int64 else "str"  # of none pandas would guess something else
+    kind: Any = (
+        np.int64 if ids.dtype == np.int64 else "str"
+    )  # of none pandas would guess something else
     wanted &= (outcomes["observed_at"] <= moment.replace(tzinfo=None)).to_numpy()
     asked = pd.DataFrame(
         {

@@ -117,7 +117,16 @@ def test_what_would_change_an_answer_is_the_nearest_that_does():
     (staleness,) = (one for one in advise(LETTERS).changes if one.answer == "staleness_h")
     assert staleness.advice == "real time with review"
     assert staleness.then == 24  # a nightly answer is up to 25 hours old
-    assert str(staleness) == "staleness_h: 24 instead of 720 → real time with review"
+    assert str(staleness) == (
+        "facts that may be as old as 24 hours instead of 30 days → real time with review"
+    )
+
+
+@given(use_cases)
+def test_every_change_is_said_in_words(case):
+    for change in advise(case).changes:
+        assert "_" not in str(change)
+        assert str(change).endswith(f"→ {change.advice}")
 
 
 def test_open_risks_are_said():
