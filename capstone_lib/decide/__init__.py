@@ -3,7 +3,7 @@
 The checklist gives advice with its reasons; the table and the costs say what each way takes.
 """
 
-from capstone_lib.decide.checklist import Advice, UseCase, advise
+from capstone_lib.decide.checklist import Advice, advise
 from capstone_lib.decide.cost import (
     Costs,
     Prices,
@@ -16,6 +16,7 @@ from capstone_lib.decide.cost import (
 from capstone_lib.decide.figure import Figure, Source
 from capstone_lib.decide.measuring import Promise
 from capstone_lib.decide.table import ArchitectureTable, Cell, compare_architectures
+from capstone_lib.decide.use_case import UseCase
 
 __all__ = [
     "Advice",

@@ -9,94 +9,15 @@ from dataclasses import dataclass, fields, replace
 from html import escape
 from typing import Any, Literal, get_args
 
-__all__ = ["ARCHITECTURES", "Advice", "Change", "Reason", "UseCase", "advise"]
+from capstone_lib.decide.use_case import HOUR_S, Stakes, UseCase, span_text
+
+__all__ = ["ARCHITECTURES", "Advice", "Change", "Reason", "advise"]
 
 Architecture = Literal["batch", "hybrid", "real time", "real time with review"]
-Stakes = Literal["none", "fairness", "safety"]
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 """From the one that answers latest to the one that answers at once, and to one that may not."""
 
-_HOUR_S = 3_600.0
 _MOST = 0.5
-
-
-@dataclass(frozen=True)
-class UseCase:
-    """An application, as its owner answers the checklist.
-
-    Attributes
-    ----------
-    name : str
-        What it is.
-    answer_within_s : float
-        How soon after the question an answer is needed, in seconds.
-    staleness_h : float
-        How old what is known of the case may be when it is judged, in hours.
-    known_ahead : float
-        The share of cases whose id and features are known when the batch runs, 0 to 1.
-    stakes : {"none", "fairness", "safety"}
-        Whom a wrong answer hurts: nobody much, one group more than another, or somebody's safety.
-    cases_per_day : float
-        How many questions there are.
-    review_share : float
-        The share of answers that the artifact hands to a person, 0 to 1.
-    reviews_per_day : float
-        How many a team of reviewers can decide.
-    on_call : bool
-        Whether somebody is there when an endpoint fails at night.
-    batch_every_h : float
-        Hours between two batch runs.
-    batch_takes_h : float
-        How long one takes until its answers can be read.
-    budget : float or None
-        What the architecture may cost a month; None if nobody minds.
-    cost : mapping of str to float, or None
-        What each would cost a month (see :func:`capstone_lib.decide.cost.monthly_costs`); needed
-        with a budget.
-
-    Raises
-    ------
-    ValueError
-        If an answer cannot be: it says which, what was seen and what is possible.
-    """
-
-    name: str
-    answer_within_s: float
-    staleness_h: float
-    known_ahead: float = 1.0
-    stakes: Stakes = "none"
-    cases_per_day: float = 1_000.0
-    review_share: float = 0.0
-    reviews_per_day: float = 0.0
-    on_call: bool = True
-    batch_every_h: float = 24.0
-    batch_takes_h: float = 1.0
-    budget: float | None = None
-    cost: dict[str, float] | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("known_ahead", "review_share"):
-            _expect(name, getattr(self, name), 0 <= getattr(self, name) <= 1, "0 to 1, a share")
-        for name in ("answer_within_s", "staleness_h", "cases_per_day", "reviews_per_day"):
-            _expect(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        for name in ("batch_every_h", "batch_takes_h"):
-            _expect(name, getattr(self, name), getattr(self, name) > 0, "more than 0")
-        _expect("stakes", self.stakes, self.stakes in get_args(Stakes), "none, fairness or safety")
-        if self.budget is not None:
-            _expect("budget", self.budget, self.budget >= 0, "0 or more, or None")
-            costs = self.cost or {}
-            missing = [one for one in ("batch", "hybrid", "real time") if one not in costs]
-            _expect("cost", self.cost, not missing, f"a cost of {', '.join(missing)}, too")
-
-    @property
-    def oldest_h(self) -> float:
-        """How old a batch answer is at most when it is read: one period and the time of a run."""
-        return self.batch_every_h + self.batch_takes_h
-
-    @property
-    def reviews_needed(self) -> float:
-        """Answers a day that a person should see."""
-        return self.cases_per_day * self.review_share
 
 
 @dataclass(frozen=True)
@@ -259,7 +180,7 @@ def _affordable(case: UseCase, able: list[Architecture]) -> tuple[Architecture, 
 
 def _too_slow(case: UseCase) -> bool:
     """Whether somebody would wait for the next run: only those whom the last one did not know."""
-    return case.known_ahead < 1 and case.answer_within_s < case.oldest_h * _HOUR_S
+    return case.known_ahead < 1 and case.answer_within_s < case.oldest_h * HOUR_S
 
 
 def _too_old(case: UseCase) -> bool:
@@ -268,13 +189,13 @@ def _too_old(case: UseCase) -> bool:
 
 def _soon(case: UseCase) -> Reason:
     question = "How soon is an answer needed?"
-    within = f"within {_span(case.answer_within_s)}"
+    within = f"within {span_text(case.answer_within_s)}"
     if _too_slow(case):
         return Reason(
             question,
             within,
             f"{1 - case.known_ahead:.0%} of cases are new, and would wait up to "
-            f"{_span(case.oldest_h * _HOUR_S)} for the next run: they need an endpoint",
+            f"{span_text(case.oldest_h * HOUR_S)} for the next run: they need an endpoint",
         )
     if case.known_ahead >= 1:
         return Reason(question, within, "everybody is known ahead, and a stored answer is read")
@@ -282,8 +203,8 @@ def _soon(case: UseCase) -> Reason:
 
 
 def _fresh(case: UseCase) -> Reason:
-    question, may = "How old may its facts be?", f"up to {_span(case.staleness_h * _HOUR_S)}"
-    oldest = _span(case.oldest_h * _HOUR_S)
+    question, may = "How old may its facts be?", f"up to {span_text(case.staleness_h * HOUR_S)}"
+    oldest = span_text(case.oldest_h * HOUR_S)
     if _too_old(case):
         return Reason(question, may, f"a stored answer is up to {oldest} old: it must be computed")
     return Reason(question, may, f"a stored answer is at most {oldest} old")
@@ -365,34 +286,12 @@ def _nearest(values: list[float], value: float) -> list[float]:
     return sorted((v for v in order if v != value), key=lambda v: abs(order.index(v) - here))
 
 
-def _expect(name: str, seen: Any, holds: bool, expected: str) -> None:
-    if not holds:
-        raise ValueError(f"{name} must be {expected}; seen {seen!r}")
-
-
-def _span(seconds: float) -> str:
-    """A time in words.
-
-    Examples
-    --------
-    >>> _span(0.1), _span(90), _span(3600), _span(86400 * 3)
-    ('0.1 seconds', '2 minutes', '60 minutes', '3 days')
-    """
-    if seconds < 60:
-        return f"{seconds:g} seconds"
-    if seconds < 2 * _HOUR_S:
-        return f"{seconds / 60:.0f} minutes"
-    if seconds < 2 * 24 * _HOUR_S:
-        return f"{seconds / _HOUR_S:.0f} hours"
-    return f"{seconds / 24 / _HOUR_S:.0f} days"
-
-
 def _hours(hours: float) -> str:
-    return _span(hours * _HOUR_S)
+    return span_text(hours * HOUR_S)
 
 
 _WORDS: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "answer_within_s": ("an answer needed within", _span),
+    "answer_within_s": ("an answer needed within", span_text),
     "staleness_h": ("facts that may be as old as", _hours),
     "known_ahead": ("cases known ahead:", "{:.0%}".format),
     "stakes": ("at stake:", str),

@@ -9,8 +9,9 @@ from html import escape
 from importlib import import_module
 from typing import Any
 
-from capstone_lib.decide.checklist import Advice, UseCase, advise
+from capstone_lib.decide.checklist import Advice, advise
 from capstone_lib.decide.cost import Prices, Speed, Volume, break_even, draw_costs, monthly_costs
+from capstone_lib.decide.use_case import UseCase
 from capstone_lib.errors import MissingExtraError
 from capstone_lib.widgets.explore import Explorer, explore
 

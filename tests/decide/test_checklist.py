@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capstone_lib.decide.checklist import ARCHITECTURES, UseCase, advise
+from capstone_lib.decide.checklist import ARCHITECTURES, advise
+from capstone_lib.decide.use_case import UseCase
 
 LETTERS = UseCase(
     "letters to people without work",

@@ -14,7 +14,7 @@ from capstone_lib.course.project import Project, claims, open_project
 from capstone_lib.course.project.price import price_of
 from capstone_lib.course.project.rules import playbook_text
 from capstone_lib.course.workspace import Workspace
-from capstone_lib.decide.checklist import UseCase, advise
+from capstone_lib.decide import UseCase, advise
 from capstone_lib.serving.definition import EndpointDefinition
 
 OWN_RULE = """
