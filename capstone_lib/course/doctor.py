@@ -20,6 +20,7 @@ PYTHON = (3, 11)
 MEMORY_MB = 1_000
 DISK_MB = 500
 _LOOPBACK = "127.0.0.1"
+_DATA = ("census", "flights")
 _SUMS = "SHA256SUMS"
 
 
@@ -102,19 +103,24 @@ def check_workspace(workspace: str | Path | None, *, need_mb: float = DISK_MB) -
     return Check("Workspace", True, f"{space.path} can be written to")
 
 
-def check_data(folder: Path | None = None) -> Check:
-    """Check that the census files are those that were shipped."""
+def check_data(*folders: Path) -> Check:
+    """Check that the files of all data sets, or of these folders, are those that were shipped."""
     from capstone_lib.data.files import data_folder, read_checked
 
+    n_files = 0
     try:
-        place = data_folder("census", *([folder] if folder else []))
-        names = [line.split()[-1] for line in (place / _SUMS).read_text("utf-8").splitlines()]
-        for name in names:
-            read_checked(place, name.lstrip("*"))
+        given = [data_folder(folder.name, folder) for folder in folders]
+        places = given or [data_folder(name) for name in _DATA]
+        for place in places:
+            names = [line.split()[-1] for line in (place / _SUMS).read_text("utf-8").splitlines()]
+            n_files += len(names)
+            for name in names:
+                read_checked(place, name.lstrip("*"))
     except CapstoneError as error:
         detail, _, cure = str(error).rpartition("; ")
         return Check("Data", False, detail, cure)
-    return Check("Data", bool(names), f"{len(names)} files in {place} are as they were shipped")
+    shown = " and ".join(map(str, places))
+    return Check("Data", bool(n_files), f"{n_files} files in {shown} are as they were shipped")
 
 
 def _check_python() -> Check:

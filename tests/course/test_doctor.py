@@ -88,16 +88,20 @@ def test_a_machine_without_a_free_port_fails() -> None:
     assert "127.0.0.1" in done.stdout
 
 
-def test_changed_or_missing_data_fails(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("data", "file"), [("census", "census_2017.parquet"), ("flights", "flights_2013.parquet")]
+)
+def test_changed_or_missing_data_fails(tmp_path: Path, data: str, file: str) -> None:
+    assert data in check_data().detail
     assert check_data().ok
-    copy = tmp_path / "census"
-    shutil.copytree(data_folder("census"), copy)
+    copy = tmp_path / data
+    shutil.copytree(data_folder(data), copy)
     assert check_data(copy).ok
-    year = copy / "census_2017.parquet"
+    year = copy / file
     year.write_bytes(year.read_bytes()[:-1] + b"?")
     damaged = check_data(copy)
     assert not damaged.ok
-    assert "census_2017.parquet" in damaged.detail
+    assert file in damaged.detail
     assert damaged.cure
     year.unlink()
     assert not check_data(copy).ok
