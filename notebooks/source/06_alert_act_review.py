@@ -52,15 +52,16 @@ playbook.to_frame()[["measurement", "threshold", "severity", "actions"]].head(9)
 # %% [markdown]
 # A rule that holds raises an **alert**. Its **severity** says who gets up for it: *info* nobody,
 # *warning* somebody tomorrow, *critical* somebody now. Its **actions** are done at once: a
-# **ticket** is a task with an owner; the others you will see at work. One rule in full:
+# **ticket** is a task with an owner; the others you will see at work. One rule in full, on
+# **parity**: do batch and live see the same values?
 
 # %%
 vars(playbook["parity"])
 
 # %% [markdown]
-# It asks for the `low` end of the interval: a small window stays silent. And it has two thresholds:
-# raised above 0.01, cleared below 0.005. Between the two nothing changes, so a number that trembles
-# on a line does not ring and fall silent in turn: **hysteresis**.
+# It uses the `low` end of the interval, so a few rows do not ring. And it has two
+# thresholds: raised above 0.01, cleared below 0.005. Between the two nothing changes, so a number
+# that trembles on a line does not ring and fall silent in turn: **hysteresis**.
 #
 # Now something to watch: an endpoint of two workers, with a canary, and a month of people. Each is
 # asked about live, scored in a batch, and at the month's end it is known who was at work. (A month
@@ -87,9 +88,8 @@ alerts_frame(alerts)[watched]
 
 # %% [markdown]
 # Nothing is wrong in January, and yet it rings: errors differ between groups, as you know from
-# notebook 04. Such a gap is there from the first day. Somebody has to look at it and decide; then
-# the rule may pass over it, and the playbook says so. (Rules that ask for a fast machine, or for
-# people who come again, are left out here as well.)
+# notebook 04. Once somebody has looked at such a gap and decided, the rule may pass over it, and
+# the playbook says so. (Rules on speed and stale scores are left out, too.)
 #
 # **Your turn.** Which columns may the rule pass over, and no others?
 
@@ -102,11 +102,11 @@ from capstone_lib.course.playbooks import KNOWN_GAPS, write_playbook
 
 playbook = write_playbook(ws.playbook, KNOWN_GAPS)
 firing = [one for one in cap.evaluate_alerts(playbook, measured) if one.state == "firing"]
-print(f"passes over {playbook['unequal_errors'].but_not}: {len(firing)} alerts fire")
+print(f"with the course's playbook: {len(firing)} alerts fire")
 
 # %% [markdown]
-# A quiet month is silent now, with the course's answer. Open `playbook.toml`: it explains every
-# line.
+# A quiet month should be silent now. `playbook.toml` explains every line; in `but_not` stands what
+# the course passes over.
 #
 # ## 2. Before your eyes (12 minutes)
 #
@@ -124,7 +124,7 @@ def judge(month):
 
 
 # %% [markdown]
-# In February the live client begins to fill in defaults. Nobody tells the endpoint.
+# In February the *client*, the program that asks the endpoint, begins to fill in defaults.
 
 # %%
 february = month_of(census, "2016-02", rows=rows, seed=seed, client="live_defaults")
@@ -148,9 +148,9 @@ acted.assign(result=acted["result"].str.partition(" (")[0].str.slice(0, 60))
 print(book.tickets()["body"].iloc[-1].partition("## What the playbook")[0])
 
 # %% [markdown]
-# You **acknowledge** the alert, so that others know that you are at it. You have the client mended,
-# and **undo** what the rule did: the usual model answers again. And while the columns settle, you
-# **silence** a rule: it is still written down, and not acted on. A silence has an end and a reason.
+# You **acknowledge** the alert, so that others know that you are at it. The client is mended, and
+# you **undo** what the rule did: the usual model answers again. While the columns settle, you
+# **silence** a rule: its alerts are written down, and not acted on.
 
 # %%
 from datetime import timedelta
@@ -191,16 +191,18 @@ for ax, name in zip(axes, ("parity", "accuracy_lost", "unequal_errors"), strict=
     draw_timeline(seen, past, playbook[name], actions=acts, ax=ax)
 
 # %% [markdown]
-# *The figure in words:* three numbers over five months, each with its threshold (dashed) and, a
-# little inside it, the line beyond which it clears (dotted). Parity leaps in February; the alert is
-# open for a month (shaded), with a line where the route was degraded and where you took that back.
-# Accuracy falls and the gap between women and men rises in April; both alerts stay open.
+# *The figure in words:* three numbers over five months, a point at each month's end, with the
+# threshold (dashed) and, inside it, the line beyond which the alert clears (dotted).
+# The first leaps in February; its alert is open for a month (shaded), with lines where the
+# route was degraded and where you took that back. Accuracy falls and the gap between women
+# and men rises in April; both alerts stay open.
 #
 # ## 3. Neither cry wolf nor sleep (11 minutes)
 #
 # A month is long. Who watches a week's 500 people hears sooner, and meets more chance. Here are
 # stretches of twelve weeks: in half of them nothing happens, in the others women lose their work in
-# the first week. What is watched is the gap between women and men, plainly counted.
+# the first week: a crisis. What is watched is the gap between women and men itself, not its lower
+# bound.
 
 # %%
 from capstone_lib.alerts.plots import draw_trial
@@ -223,8 +225,8 @@ explore(turn, alt=alt, threshold=(0.04, 0.4, 0.02), for_windows=[1, 2, 3, 4])
 
 # %% [markdown]
 # *The figure in words:* left, a thin line for each stretch: the broken ones mostly above the quiet
-# ones, but mixed with them. Right, the share of stretches that have rung by each week. A rule that
-# cries wolf lifts the quiet line; one that sleeps leaves the other low.
+# ones, but mixed with them. Right, the share of stretches that have rung by each week. Crying wolf
+# lifts the quiet line; sleeping leaves the other low.
 #
 # **Your turn.** At most one quiet stretch in ten may ring, and nine crises in ten are to be heard
 # within four weeks. It is judged on weeks that you have not seen.
@@ -238,9 +240,10 @@ exercises.ex_06_rule.check(threshold, for_windows, unseen=unseen)
 # %% [markdown]
 # ## 4. Ten cases (8 minutes)
 #
-# The alert about women began an audit: a sample of them, and as many others, so that nobody can
-# tell from the queue whom it is about. Be the reviewer: *Next case*, choose, *Decide*. If you
-# choose another label than the model's, that is an **override**: it holds from then on.
+# The alert about women has begun an audit (`human_audit`): a sample of them, and as many others, so
+# that nobody can tell from the queue whom it is about. Be the reviewer: *Next case*, choose,
+# *Decide*. If you choose another label than the model's, that is an **override**: it holds from
+# then on.
 
 # %%
 from capstone_lib.widgets.review_panel import ReviewPanel
@@ -250,12 +253,12 @@ words = {0: "without work", 1: "at work"}
 ReviewPanel(queue, reviewer="you", artifact=artifact, words=words)
 
 # %% [markdown]
-# You see the person in words, the answer, and its **reasons**: what each value adds to the score or
+# You see the person, the answer, and its **reasons**: what each value adds to the score or
 # takes from it, beside everybody's mean. They say how the model came to its answer, and not whether
 # it is true.
 #
-# Go on when you have decided some. What is left of ten cases a **simulated** reviewer decides, who
-# knows what became of people, with some error, as no real reviewer does.
+# Go on when you have decided some. What is left of ten cases a **simulated** reviewer decides. It
+# knows what became of people, as no real one does, and errs now and then.
 
 # %%
 from capstone_lib.course.reviewer import SimulatedReviewer
@@ -314,7 +317,8 @@ after[after.index.isin(asked[0], level="name") & after.index.isin(asked[1], leve
 # The override rate by group, too: if women are overridden far more often than men, the model is
 # wrong about them, or the reviewers are.
 #
-# **Your turn.** Say `"they help"`, `"they harm"` or `"not known"`.
+# **Your turn.** What do both intervals of `review_help` say: `"they help"`, `"they harm"` or
+# `"not known"`?
 
 # %%
 after_ten = ...  # ← your answer, from ten
@@ -340,7 +344,7 @@ exercises.ex_06_helped.check(after_ten, after_all, ten=ten, everything=everythin
 # reviewer who knows whom the suspicion is about decides differently.</details>
 #
 # <details><summary>A reviewer agrees with the model in 98 % of the cases. Is all
-# well?</summary>Perhaps the model is right. Perhaps they wave it through. Let some decide before
+# well?</summary>Perhaps. Or they wave it through. Let some decide before
 # they see the answer (`ReviewQueue(blind=True)`), and compare with what becomes of
 # people.</details>
 #

@@ -85,8 +85,8 @@ table
 # Follow a figure: it links to its **source** below the table, a question to the store. What nobody
 # can count again is an opinion.
 #
-# **Your turn.** Count the throughput of batch again from the rows that its source finds: rows a
-# second, of the median run.
+# **Your turn.** Count the throughput of batch again from the runs that its source finds: rows a
+# second, of the median run. (Rejected rows count.)
 
 # %%
 figures = table.figures()
@@ -137,7 +137,7 @@ cap.advise(triage)
 # The *reasons* stand in the order in which they counted. *Open risks* are yours to answer: a person
 # needs two minutes, and the patient has seconds. *What would change it* was found by asking again.
 #
-# Now change the answers of the counter. Which ones turn the advice, and which never do?
+# Now change the answers of the counter. Which ones turn the advice?
 
 # %%
 from capstone_lib.widgets.decide import Checklist
@@ -157,7 +157,8 @@ exercises.ex_07_case.check(case)
 # %% [markdown]
 # ## 3. The break-even (10 minutes)
 #
-# What does it cost? A price list is assumed, the speeds are yours.
+# A price list is assumed; the speeds are yours. `utilization` is how full a core may be; `duty` (on
+# the dial `busy_share`), in which share of the day people ask.
 
 # %%
 speed, volume, prices = table.speed(), told["volume"], Prices()
@@ -167,9 +168,9 @@ pd.Series(vars(prices), name="assumed").to_frame()
 monthly_costs(speed, volume, prices)
 
 # %% [markdown]
-# The endpoint has hardly anything to do, and costs what it costs: at least `floor_cores` stay on,
-# the **autoscaling floor**. So what one pays for is not answers, it is being there. And hybrid pays
-# for both: it is chosen for latency and for bad nights, seldom for money.
+# With so few questions the endpoint has hardly anything to do, and costs what it costs: at least
+# `floor_cores` stay on, the **autoscaling floor**. So one pays not for answers but for being there.
+# And hybrid pays for both: it is chosen for latency and bad nights, seldom for money.
 #
 # A batch is cheap while it is rare. But its answers age until the next run: **staleness** is what
 # one saves by. Turn the sliders.
@@ -188,8 +189,9 @@ explore_costs(speed, volume, prices)
 # More questions do not move the endpoint's line until the floor is too small; more people move the
 # batch's.
 #
-# **Your turn.** How many hours must lie between two runs, so that batch costs no more than the
-# endpoint? (`capstone_lib.decide` has `break_even`.)
+# **Your turn.** The dial tells minutes; now compute it. How many hours must lie between two runs,
+# so that batch costs no more than the endpoint? (`capstone_lib.decide` has `break_even`, in runs a
+# day.)
 
 # %%
 hours = ...  # ← your answer
@@ -199,7 +201,7 @@ exercises.ex_07_hours.check(hours, speed=speed, volume=volume, prices=prices)
 # ## 4. The hybrid (10 minutes)
 #
 # Tonight's batch knows 3,000 people. Then an endpoint that passes its answers on, until they are
-# too old. A night would be long, so they grow stale in a few seconds.
+# too old. Here that takes seconds.
 
 # %%
 now = datetime.now(UTC)
@@ -253,11 +255,12 @@ table = cap.compare_architectures(store, artifact, **told)
 table
 
 # %% [markdown]
-# The hybrid column is filled: **hit rate**, the age of what was passed on, what was too old. The
-# hit rate is that of whom you asked, three of four known; at a counter it is what it is. Watch it:
+# The hybrid column is filled: the **hit rate** (*answered by a nightly score*), the age of what was
+# passed on, what was too old. The hit rate is that of whom you asked, here about three of four; at
+# a counter it is what it is. Watch it:
 # on the day the batch fails, it falls to nothing, and the endpoint must bear everybody.
 #
-# Decide. For the counter, with your costs, and a budget if there is one. It goes into your report.
+# Decide. For the counter, with your costs. A report takes the file (`capstone report --decision`).
 
 # %%
 costs = monthly_costs(table.speed(), volume, prices)
