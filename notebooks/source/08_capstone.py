@@ -66,7 +66,8 @@ project
 # *Never known* is the share without an outcome, ever. Ask who they are before you leave them out: a
 # cancelled flight would have been late.
 #
-# **For you to write down:** Who asks, who is hurt by which error, and who is not in these data?
+# **For you to write down**, in a cell of your own: Who asks, who is hurt by which error, and who is
+# not in these data?
 #
 # ## 2. A model, and its price (9 minutes)
 #
@@ -83,7 +84,7 @@ mistakes.iloc[1::3].round(0).astype(int)
 # statistic says which is worse. You do.
 #
 # **Your turn.** How bad is each of the two (`harm`, a number for each column of `mistakes`), and
-# which threshold follows?
+# which threshold of `mistakes` then does the least harm in all?
 
 # %%
 harm = ...  # ← such as {"wrongly_yes": 3, "wrongly_no": 1}: your weights
@@ -216,7 +217,8 @@ told.round(3)
 # does not, and a monitor of columns sleeps through it. On the census the newest outcomes are
 # not in yet.
 #
-# So the playbook needs a rule that listens to outcomes. Its base has none:
+# So the playbook needs a rule that listens to outcomes. The one to begin with, the *base*, has
+# none. It is tried on quiet windows, and on two faults:
 
 # %%
 from capstone_lib.course.project.rules import playbook_text, read_rules
@@ -228,8 +230,9 @@ print()
 print(trial.judge(read_rules(playbook_text(project))))
 
 # %% [markdown]
-# Quiet windows, and two faults: one is heard by the base, the other is not. **Your turn:** write a
-# rule, in TOML as in notebook 06, that hears it, and is silent when nothing happens.
+# The fault in a column should be heard, that in the outcomes is not. **Your turn:** write a rule
+# that hears it, and is silent when nothing happens. It is TOML, as in `playbook.toml` of notebook
+# 06; `print(playbook_text(project))` shows the base.
 
 # %%
 own_rule = ...  # ← your answer: text that begins with [[rule]]
@@ -261,7 +264,8 @@ advice
 
 # %% [markdown]
 # **Your turn.** Decide. You may contradict the checklist, if you argue it well. `because` quotes a
-# figure that you measured; `would_change` names the answer that would overturn it.
+# figure that you measured; `would_change` names the answer that would overturn it
+# (`[one.answer for one in advice.changes]`).
 
 # %%
 decision = ...  # ← "batch", "hybrid", "real time" or "real time with review"
@@ -310,8 +314,7 @@ check_capstone(ws.path, project, pipeline=pipeline)
 # has but what we did to them.</details>
 #
 # <details><summary>The outcomes come after a year. What do you do meanwhile?</summary>Have a sample
-# reviewed by people, watch who comes, let scores grow old on purpose, and decide beforehand when
-# to stop.</details>
+# reviewed by people, watch who comes, and decide beforehand when to stop.</details>
 #
 # ## Next
 #
