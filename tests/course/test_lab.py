@@ -37,6 +37,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         )
     try:
         wait_until(log, "is running at")
+        wait_for_port(port)  # it says so a moment before it listens
         yield f"http://127.0.0.1:{port}", log
     finally:
         os.killpg(process.pid, signal.SIGTERM)
@@ -49,6 +50,17 @@ def wait_until(log: Path, words: str) -> None:
             return
         time.sleep(0.1)
     raise AssertionError(log.read_text("utf-8"))
+
+
+def wait_for_port(port: int) -> None:
+    for _ in range(300):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except ConnectionRefusedError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(f"nobody listens at port {port}")
 
 
 def ask(url: str, method: str = "GET") -> object:
