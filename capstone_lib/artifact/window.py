@@ -14,7 +14,7 @@ import numpy as np
 from capstone_lib.artifact.binning import Binning, answers_of
 from capstone_lib.artifact.bins import ABOVE, BELOW, MISSING, UNSEEN
 from capstone_lib.artifact.pair_counts import PairCounter
-from capstone_lib.artifact.tally import column_of, names_of, rows_of
+from capstone_lib.artifact.tally import by_name, column_of, names_of, rows_of
 from capstone_lib.errors import MonitoringError
 
 __all__ = ["Window"]
@@ -101,8 +101,9 @@ class Window:
         _check_names(rows, binning.names, "the window")
         counts, n_rows = {}, rows_of(rows)
         together = PairCounter(n_rows) if pairs else None
+        found = by_name(rows)
         for column in binning.columns:  # one after the other: less memory is touched
-            placed = column.place(column_of(rows, column.name))
+            placed = column.place(column_of(found, column.name))
             counts[column.name] = column.tally(placed)
             if together is not None:
                 together.add(column.blocks_of(placed), column.n_blocks)
@@ -223,6 +224,12 @@ class Window:
 
 def _check_names(rows: Any, wanted: Iterable[str], what: str) -> None:
     names = names_of(rows)
+    wanted = list(wanted)
+    twice = [name for name in wanted if names.count(name) > 1]
+    if twice:
+        raise MonitoringError(
+            f"{what} has more than one column {twice[0]!r}; keep the one that is meant"
+        )
     missing = [name for name in wanted if name not in names]
     if missing:
         more = ", …" if len(missing) > 5 else ""

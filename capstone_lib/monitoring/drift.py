@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from capstone_lib.artifact.binning import Binning
 from capstone_lib.artifact.model import Artifact
-from capstone_lib.artifact.tally import column_of, names_of, rows_of
+from capstone_lib.artifact.tally import by_name, column_of, names_of, rows_of
 from capstone_lib.artifact.window import Window
 from capstone_lib.errors import MonitoringError
 from capstone_lib.monitoring.classifier import DomainTest, tell_apart
@@ -226,7 +226,13 @@ def _reference_window(reference: Any, columns: Sequence[str] | None, *, pairs: b
             f"{', '.join(map(str, names_of(reference)))}"
         )
     names = names_of(reference) if columns is None else columns
-    rows = {name: column_of(reference, name) for name in names}  # once, for it is looked at twice
+    twice = [name for name in names if names_of(reference).count(name) > 1]
+    if twice:
+        raise MonitoringError(
+            f"the reference has more than one column {twice[0]!r}; keep the one that is meant"
+        )
+    found = by_name(reference)
+    rows = {name: column_of(found, name) for name in names}  # once, for it is looked at twice
     return Window.of(rows, binning=Binning.guess(rows), pairs=pairs, name="reference")
 
 

@@ -208,12 +208,14 @@ def _wasserstein(
     p, q = map(_stacked, ordered)
     a, b = (_stacked([counts[1:-1] for counts in rows]) for rows in ordered)
     spread = _spread(middles, a)
-    before, now = (
-        np.array([_tail(window, name) for name in names]) / unit for window in (reference, current)
-    )
-    distance = measures.wasserstein(p, q, cuts, whole=whole, tails=(before, now))
     floor = noise.wasserstein_floor(a, b, np.diff(middles), alpha=alpha)
-    return distance / spread, floor / spread
+    with np.errstate(over="ignore"):  # infinite where the reference hardly spreads
+        before, now = (
+            np.array([_tail(window, name) for name in names]) / unit
+            for window in (reference, current)
+        )
+        distance = measures.wasserstein(p, q, cuts, whole=whole, tails=(before, now))
+        return distance / spread, floor / spread
 
 
 def _tail(window: Window, name: str) -> float:

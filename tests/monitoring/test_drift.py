@@ -155,6 +155,14 @@ def test_the_classifier_finds_a_change_that_takes_three_columns():
         ({"thresholds": {"phi": 1}}, "no measure 'phi'"),
         ({"thresholds": "strict"}, "a mapping of a measure to a number"),
         ({"columns": ["rain"]}, "no column 'rain'"),
+        (
+            {"current": pd.concat([people(50), people(50)[["age"]]], axis=1)},
+            "the window has more than one column 'age'",
+        ),
+        (
+            {"reference": pd.concat([people(50), people(50)[["age"]]], axis=1)},
+            "the reference has more than one column 'age'",
+        ),
         ({"columns": []}, "no column"),
     ],
 )
